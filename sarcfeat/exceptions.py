@@ -1,0 +1,134 @@
+"""Every error and warning that sarcfeat raises by name.
+
+One flat family: catch :class:`SarcfeatError` to catch them all. Errors about bad
+values are also ``ValueError`` (unknown names also ``KeyError``), so code written
+for scikit-learn keeps working. A message names the patient, file or column, shows
+the value, states what was expected and offers the next step.
+"""
+
+__all__ = [
+    "CohortError",
+    "EmptyROI",
+    "GeometryMismatch",
+    "InputCorrupt",
+    "InputEmpty",
+    "InputMissing",
+    "InvalidInput",
+    "LabelMissing",
+    "LeakageError",
+    "MissingDependency",
+    "NoComparablePairs",
+    "NoEvents",
+    "NonDeterministicExtraction",
+    "NonFiniteVoxels",
+    "NotConverged",
+    "NothingSelected",
+    "OneBatch",
+    "ROITooSmall",
+    "SarcfeatError",
+    "SarcfeatWarning",
+    "StoreBusy",
+    "StoreError",
+    "UnknownName",
+    "UnseenBatch",
+]
+
+
+class SarcfeatError(Exception):
+    """Base of every error of this package."""
+
+
+class InvalidInput(SarcfeatError, ValueError):
+    """A value, table or parameter is not what the function can work with."""
+
+
+class UnknownName(SarcfeatError, KeyError):
+    """A name (cohort, feature, endpoint, column) is not known here."""
+
+    def __str__(self) -> str:
+        """Return the sentence itself; ``KeyError`` would quote it."""
+        return str(self.args[0]) if self.args else ""
+
+
+class MissingDependency(SarcfeatError, ImportError):
+    """An optional library is not installed; the message says which extra has it."""
+
+
+class CohortError(InvalidInput):
+    """A cohort folder or table does not follow the documented layout."""
+
+
+class InputMissing(InvalidInput):
+    """A file that a patient should have does not exist."""
+
+
+class InputEmpty(InvalidInput):
+    """A file exists and has no bytes."""
+
+
+class InputCorrupt(InvalidInput):
+    """A file exists and cannot be read as what its name says."""
+
+
+class GeometryMismatch(InvalidInput):
+    """A mask does not lie on the voxel grid of its image."""
+
+
+class EmptyROI(InvalidInput):
+    """A mask holds no voxel of the label asked for."""
+
+
+class LabelMissing(InvalidInput):
+    """A mask holds other labels than the one asked for."""
+
+
+class ROITooSmall(InvalidInput):
+    """A region of interest has too few voxels for the features asked for."""
+
+
+class NonFiniteVoxels(InvalidInput):
+    """An image holds NaN or infinite voxels inside the region of interest."""
+
+
+class NoEvents(InvalidInput):
+    """A survival model or metric was given no event to learn from."""
+
+
+class UnseenBatch(InvalidInput):
+    """A batch (site, scanner) at transform was not there at fit."""
+
+
+class LeakageError(SarcfeatError, ValueError):
+    """A column would tell a model something not known at the time of prediction."""
+
+
+class StoreError(SarcfeatError):
+    """The feature store cannot do what was asked."""
+
+
+class StoreBusy(StoreError):
+    """Another process has the store open for writing."""
+
+
+class NonDeterministicExtraction(StoreError):
+    """The same unit of work gave other numbers than before."""
+
+
+class SarcfeatWarning(UserWarning):
+    """Base of every warning of this package."""
+
+
+class NothingSelected(SarcfeatWarning):
+    """A filter or a penalised model kept no column; predictions are constant."""
+
+
+class NoComparablePairs(SarcfeatWarning):
+    """No pair of patients can be compared; the c-index is NaN."""
+
+
+class OneBatch(SarcfeatWarning):
+    """Harmonisation was asked for and there is one batch only."""
+
+
+class NotConverged(SarcfeatWarning):
+    """A fit stopped before converging; its numbers are not to be trusted."""

@@ -1,0 +1,1 @@
+"""The survival target and the estimators of curves and hazards under it."""
