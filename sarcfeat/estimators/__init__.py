@@ -1,0 +1,1 @@
+"""Survival models that follow scikit-learn: ``predict`` is risk, higher is worse."""

@@ -1,0 +1,1 @@
+"""Pure functions of numbers: how good a risk, how repeatable a feature."""
