@@ -1,0 +1,246 @@
+"""Nested, repeated cross-validation that keeps every out-of-fold prediction."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, check_random_state
+from threadpoolctl import threadpool_limits
+
+from sarcfeat._validation import pick
+from sarcfeat.evaluate.progress import progress_bar
+from sarcfeat.exceptions import InvalidInput, NothingSelected
+from sarcfeat.metrics import CrossValidatedConcordance, cross_validated_concordance
+from sarcfeat.splits import RepeatedEventStratifiedKFold
+from sarcfeat.survival import check_y
+
+__all__ = ["NestedCV", "nested_cv"]
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class NestedCV:
+    """The kept predictions of a cross-validation; every metric comes from them.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        One row a (model, repeat, patient): ``model, repeat, fold, patient, risk``.
+    outcome : DataFrame
+        ``event`` and ``time``, indexed by patient.
+    fits : DataFrame
+        One row a fitted model: ``model, repeat, fold, constant, params``.
+    n_splits, n_repeats : int
+    """
+
+    predictions: pd.DataFrame
+    outcome: pd.DataFrame
+    fits: pd.DataFrame
+    n_splits: int
+    n_repeats: int
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, in the order given."""
+        return list(dict.fromkeys(self.predictions["model"]))
+
+    def arrays(self, model: str) -> tuple[Floats, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Return risk and fold of one model, each (n_repeats, n_patients)."""
+        pick(model, self.models, "model")
+        rows = self.predictions[self.predictions["model"] == model]
+        shape = {"index": "repeat", "columns": "patient"}
+        patients = self.outcome.index
+        risk = rows.pivot(values="risk", **shape).reindex(columns=patients)
+        fold = rows.pivot(values="fold", **shape).reindex(columns=patients)
+        return (
+            risk.to_numpy(dtype=float),
+            fold.fillna(-1).to_numpy(dtype=np.intp),
+        )
+
+    def concordance(
+        self, model: str, *, n_bootstrap: int = 1000, random_state: Any = 0
+    ) -> CrossValidatedConcordance:
+        """Return the cross-validated c-index of one model with its interval."""
+        risk, fold = self.arrays(model)
+        return cross_validated_concordance(
+            self.outcome["event"].to_numpy(dtype=bool),
+            self.outcome["time"].to_numpy(dtype=float),
+            risk,
+            fold,
+            n_bootstrap=n_bootstrap,
+            random_state=random_state,
+        )
+
+    def c_index(
+        self, *, n_bootstrap: int = 1000, random_state: Any = 0
+    ) -> pd.DataFrame:
+        """Return one row a model: c-index, interval, and what to count against it.
+
+        The point is the mean over repeats of the mean over folds, weighted by the
+        comparable pairs within the fold; the interval is the percentile bootstrap over
+        patients of that statistic. It says nothing of refitting: the null test does.
+        """
+        rows = []
+        for model in self.models:
+            found = self.concordance(
+                model, n_bootstrap=n_bootstrap, random_state=random_state
+            )
+            fits = self.fits[self.fits["model"] == model]
+            rows.append(
+                {
+                    "model": model,
+                    "c_index": found.c_index,
+                    "ci_low": found.ci_low,
+                    "ci_high": found.ci_high,
+                    "how": f"{self.n_repeats} x {self.n_splits}-fold nested "
+                    "cross-validation; percentile bootstrap over patients "
+                    f"({n_bootstrap})",
+                    "constant_folds": int(fits["constant"].sum()),
+                    "empty_folds": int(found.n_empty_folds),
+                    "folds": len(fits),
+                }
+            )
+        return pd.DataFrame(rows)
+
+
+def is_constant(risk: Floats) -> bool:
+    """Return whether a model predicts one value for everybody (nothing selected)."""
+    return bool(np.ptp(risk) <= 1e-12 * max(1.0, float(np.abs(risk).max())))
+
+
+def _fit_one(
+    name: str, estimator: Any, X: Any, y: Any, train: Any, test: Any
+) -> tuple[str, Floats, bool, str]:
+    # One BLAS thread whatever n_jobs is: the same bits on every machine layout.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # Counted below as a constant model; a warning a fold would drown the rest.
+        warnings.simplefilter("ignore", NothingSelected)
+        model = clone(estimator).fit(_safe_indexing(X, train), y[train])
+        on_train = np.asarray(model.predict(_safe_indexing(X, train)), dtype=float)
+        risk = np.asarray(model.predict(_safe_indexing(X, test)), dtype=float)
+    params = str(getattr(model, "best_params_", ""))
+    return name, risk, is_constant(on_train), params
+
+
+def _patients(X: Any) -> pd.Index[Any]:
+    index = X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))
+    if not index.is_unique:
+        again = index[index.duplicated()].unique()
+        raise InvalidInput(
+            f"{len(again)} patients are in X more than once ({again[0]!r} first). "
+            "Give one row a patient; reduce lesions to one by an explicit rule."
+        )
+    return index.rename("patient")
+
+
+def nested_cv(
+    models: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    n_splits: int = 5,
+    n_repeats: int = 3,
+    groups: Any = None,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> NestedCV:
+    """Cross-validate several models on the same folds and keep all predictions.
+
+    The inner loop is the models' own: a :class:`~sarcfeat.evaluate.Tuned` estimator
+    runs its study, and a ``LassoCox`` its path, inside each training fold.
+
+    Parameters
+    ----------
+    models : dict of name to estimator
+        Survival estimators; cloned for each fold.
+    X : DataFrame indexed by patient, or array
+    y : structured array (event, time)
+    n_splits, n_repeats : int
+        Event-stratified folds, and how often they are drawn anew.
+    groups : array-like, optional
+        Rows of one group stay in one fold.
+    random_state : int, RandomState or None
+        Seeds the folds; models carry their own seeds.
+    n_jobs : int, optional
+        Joblib workers; the result does not depend on it.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    NestedCV
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sarcfeat import CoxPH, make_y
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["age", "size"])
+    >>> y = make_y(rng.random(60) < 0.8, rng.exponential(np.exp(-X["size"])))
+    >>> result = nested_cv({"clinical": CoxPH()}, X, y, n_splits=3, n_repeats=2,
+    ...                    random_state=0, progress=False)
+    >>> result.c_index()["c_index"].between(0.5, 0.9).all()
+    True
+    """
+    event, time = check_y(y, n=len(X), min_events=n_splits)
+    patients = _patients(X)
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    splitter = RepeatedEventStratifiedKFold(
+        n_splits=n_splits, n_repeats=n_repeats, random_state=seed
+    )
+    folds = list(splitter.split(X, y, groups))
+    jobs = [
+        (name, model, index) for index in range(len(folds)) for name, model in
+        models.items()
+    ]
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    results = parallel(
+        delayed(_fit_one)(name, model, X, y, *folds[index])
+        for name, model, index in jobs
+    )
+    kept, fits = [], []
+    with progress_bar("cross-validation", len(jobs), progress) as advance:
+        for (name, _, index), (_, risk, constant, params) in zip(
+            jobs, results, strict=True
+        ):
+            repeat, fold = divmod(index, n_splits)
+            kept.append(
+                pd.DataFrame(
+                    {
+                        "model": name,
+                        "repeat": repeat,
+                        "fold": fold,
+                        "patient": patients[folds[index][1]],
+                        "risk": risk,
+                    }
+                )
+            )
+            fits.append(
+                {
+                    "model": name,
+                    "repeat": repeat,
+                    "fold": fold,
+                    "constant": constant,
+                    "params": params,
+                }
+            )
+            advance()
+    predictions = pd.concat(kept, ignore_index=True)
+    order = {name: i for i, name in enumerate(models)}
+    predictions = predictions.sort_values(
+        ["model", "repeat", "fold"],
+        key=lambda c: c.map(order) if c.name == "model" else c,
+        kind="stable",
+        ignore_index=True,
+    )
+    outcome = pd.DataFrame({"event": event, "time": time}, index=patients)
+    return NestedCV(predictions, outcome, pd.DataFrame(fits), n_splits, n_repeats)

@@ -1,0 +1,3 @@
+from sarcfeat.transform.median_imputer import MedianImputer
+
+ESTIMATORS = [(MedianImputer(), {})]
