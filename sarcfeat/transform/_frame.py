@@ -1,0 +1,179 @@
+"""What the transformers share: frames in, frames out, text columns passed by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sarcfeat._validation import listed
+from sarcfeat.exceptions import InvalidInput
+
+__all__ = ["ColumnFilter", "input_names", "read_features", "reasons"]
+
+
+def reasons(rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Return the table ``feature, reason`` of every ``dropped_`` attribute."""
+    return pd.DataFrame(list(rows), columns=["feature", "reason"], dtype="str")
+
+
+def input_names(estimator: Any) -> np.ndarray:
+    """Return the names of the columns an estimator was fitted on (``x0`` … without)."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        names = [f"x{i}" for i in range(estimator.n_features_in_)]
+    return np.asarray(names, dtype=object)
+
+
+def read_features(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    passed: Sequence[str] = (),
+    allow_nan: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check X and return its feature values and which columns of X they are.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Learns ``n_features_in_`` and ``feature_names_in_`` when `reset` is true and is
+        compared with them otherwise.
+    X : DataFrame or array of shape (n_patients, n_columns)
+    passed : sequence of str
+        Columns of a frame that are no features, whatever they hold.
+    allow_nan : bool
+        Whether a value may be missing.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (n_patients, n_features)
+    is_feature : ndarray of bool, shape (n_columns,)
+
+    Raises
+    ------
+    InvalidInput
+        A frame has a column twice, or a feature column that holds no numbers.
+    """
+    finite: Any = "allow-nan" if allow_nan else True
+    if not isinstance(X, pd.DataFrame):
+        values = validate_data(
+            estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=finite
+        )
+        return values, np.ones(values.shape[1], dtype=bool)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if X.columns.has_duplicates:
+        twice = X.columns[X.columns.duplicated()].unique()
+        raise InvalidInput(f"X holds these columns more than once: {listed(twice)}.")
+    is_feature = np.array([name not in set(passed) for name in X.columns], dtype=bool)
+    features = X.loc[:, is_feature]
+    _refuse_text(features, passed)
+    if not features.shape[1]:
+        return np.empty((len(X), 0)), is_feature
+    values = check_array(
+        features,
+        dtype=np.float64,
+        ensure_all_finite=finite,
+        estimator=estimator,
+        input_name="X",
+    )
+    return values, is_feature
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    if column.dtype != object:
+        return bool(pd.api.types.is_numeric_dtype(column.dtype))
+    try:
+        column.astype(float)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _refuse_text(features: pd.DataFrame, passed: Sequence[str]) -> None:
+    text = [name for name in features.columns if not _is_numeric(features[name])]
+    if text:
+        raise InvalidInput(
+            f"{len(text)} columns of X hold no numbers: {listed(text)} (dtype "
+            f"{features[text[0]].dtype}). Encode them first, leave them out, or name "
+            f"them where columns are passed by (now: {listed(passed) or 'none'})."
+        )
+
+
+class ColumnFilter(TransformerMixin, BaseEstimator):
+    """Base of the transformers that keep some of the columns of X.
+
+    A subclass reads X with :func:`read_features`, sets ``support_`` (one boolean a
+    column of X) and ``dropped_`` in ``fit``, and inherits the rest.
+    """
+
+    _allow_nan = False
+
+    def get_support(self, indices: bool = False) -> np.ndarray:
+        """Return which columns of X are kept, as a mask or as column numbers.
+
+        Parameters
+        ----------
+        indices : bool
+            Return column numbers in place of a mask.
+        """
+        check_is_fitted(self, "support_")
+        return np.flatnonzero(self.support_) if indices else self.support_.copy()
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns kept, in the order of X.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            The columns of X; only needed for an estimator fitted on an array.
+        """
+        check_is_fitted(self, "support_")
+        return checked_names(self, input_features)[self.support_]
+
+    def transform(self, X: Any) -> Any:
+        """Return the kept columns of X; frame in, frame out.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+            The columns of the training data.
+        """
+        check_is_fitted(self, "support_")
+        values, _ = read_features(
+            self,
+            X,
+            reset=False,
+            passed=getattr(self, "passthrough", ()),
+            allow_nan=self._allow_nan,
+        )
+        if isinstance(X, pd.DataFrame):
+            return X.loc[:, self.support_].copy()
+        return values[:, self.support_]
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn whether missing values may pass."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._allow_nan
+        return tags
+
+
+def checked_names(estimator: Any, input_features: Any) -> np.ndarray:
+    """Return the input names, after comparing them with those of the fit."""
+    names = input_names(estimator)
+    if input_features is None:
+        return names
+    given = np.asarray(input_features, dtype=object)
+    if hasattr(estimator, "feature_names_in_") and not np.array_equal(given, names):
+        raise InvalidInput("input_features is not equal to feature_names_in_")
+    if len(given) != len(names):
+        raise InvalidInput(
+            "input_features should have length equal to number of features "
+            f"({len(names)}), got {len(given)}"
+        )
+    return given
