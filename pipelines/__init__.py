@@ -1,1 +1,1 @@
-"""The published systems, one readable module each, made only of sarcfeat's public names."""
+"""The published systems, one readable module each, of sarcfeat's public names."""

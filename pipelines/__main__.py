@@ -1,4 +1,4 @@
-"""``python -m pipelines`` lists the published systems; none runs in this version yet."""
+"""``python -m pipelines`` lists the published systems; none runs here yet."""
 
 import sys
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import (
-    Hidden,
     HasMethods,
+    Hidden,
     Interval,
     Options,
     StrOptions,
@@ -75,7 +75,7 @@ def pick(name: str, known: Iterable[str], kind: str) -> str:
     >>> pick("mfz", ["mfs", "os"], "endpoint")
     Traceback (most recent call last):
     ...
-    sarcfeat.exceptions.UnknownName: No endpoint 'mfz'. Did you mean 'mfs'? Known: mfs, os.
+    sarcfeat.exceptions.UnknownName: No endpoint 'mfz'. Did you mean 'mfs'? ...
     """
     known = list(known)
     if name in known:

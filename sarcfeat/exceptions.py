@@ -9,6 +9,7 @@ the value, states what was expected and offers the next step.
 __all__ = [
     "CohortError",
     "EmptyROI",
+    "FewEvents",
     "GeometryMismatch",
     "InputCorrupt",
     "InputEmpty",
@@ -24,6 +25,7 @@ __all__ = [
     "NotConverged",
     "NothingSelected",
     "OneBatch",
+    "OutsideRange",
     "ROITooSmall",
     "SarcfeatError",
     "SarcfeatWarning",
@@ -118,6 +120,10 @@ class SarcfeatWarning(UserWarning):
     """Base of every warning of this package."""
 
 
+class FewEvents(SarcfeatWarning):
+    """There are too few events for what was asked; the message says what is done."""
+
+
 class NothingSelected(SarcfeatWarning):
     """A filter or a penalised model kept no column; predictions are constant."""
 
@@ -128,6 +134,10 @@ class NoComparablePairs(SarcfeatWarning):
 
 class OneBatch(SarcfeatWarning):
     """Harmonisation was asked for and there is one batch only."""
+
+
+class OutsideRange(SarcfeatWarning):
+    """A value lies off the axis of a nomogram: the model saw no such patient."""
 
 
 class NotConverged(SarcfeatWarning):

@@ -199,8 +199,9 @@ def nested_cv(
     )
     folds = list(splitter.split(X, y, groups))
     jobs = [
-        (name, model, index) for index in range(len(folds)) for name, model in
-        models.items()
+        (name, model, index)
+        for index in range(len(folds))
+        for name, model in models.items()
     ]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results = parallel(

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: pictures inside, nothing fetched, everything escaped."""
+"""One self-contained HTML page: pictures inside, nothing fetched, all escaped."""
 
 from __future__ import annotations
 

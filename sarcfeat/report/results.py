@@ -110,9 +110,8 @@ def build_results(
     ...               seconds=1.0)["models"][0]["ibs"] is None
     True
     """
-    rows = []
-    for row in models.to_dict("records"):
-        rows.append({**dict.fromkeys(MODEL_KEYS), **row})
+    empty = dict.fromkeys(MODEL_KEYS)
+    rows = [{**empty, **row} for row in models.to_dict("records")]
     return {
         "name": name,
         "cohort": dict(cohort),

@@ -5,7 +5,7 @@ import pytest
 from sarcfeat import CoxPH
 from sarcfeat.evaluate import compare, nested_cv
 from sarcfeat.evaluate.compare import holm
-from sarcfeat.exceptions import InvalidInput
+from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
 from sarcfeat.metrics import concordance
 
 FOLDS = {"n_splits": 4, "n_repeats": 2, "random_state": 3, "progress": False}
@@ -92,7 +92,7 @@ def test_a_model_against_itself_differs_by_nothing(cohort):
 def test_a_constant_model_is_counted_and_scores_one_half(cohort):
     X, y = cohort
     flat = X.assign(**{"clinical.flat": 1.0})
-    with pytest.warns(UserWarning):
+    with pytest.warns(SarcfeatWarning):
         result = nested_cv({"flat": only("clinical.flat")}, flat, y, **FOLDS)
     row = result.c_index(n_bootstrap=50).iloc[0]
     assert row["c_index"] == 0.5

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sarcfeat.report import Figure, Section, Table, build_results, write_html, write_json
+from sarcfeat.report import (
+    Figure,
+    Section,
+    Table,
+    build_results,
+    write_html,
+    write_json,
+)
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478"
