@@ -158,8 +158,8 @@ def icc(values: Any, *, form: str = "ICC(A,1)", level: float = 0.95) -> ICC:
     form : {"ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"}
         McGraw and Wong's name: ``1`` one-way (readers differ from patient to patient),
         ``A`` two-way absolute agreement, ``C`` two-way consistency (a reader may be
-        systematically higher); then one reading, or the mean of the `k` readings. Shrout
-        and Fleiss call ICC(A,1) "2,1" and ICC(C,1) "3,1".
+        systematically higher); then one reading, or the mean of the `k` readings.
+        Shrout and Fleiss call ICC(A,1) "2,1" and ICC(C,1) "3,1".
     level : float
         Level of the confidence interval.
 

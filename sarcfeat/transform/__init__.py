@@ -1,7 +1,10 @@
 """Steps between features and a model; each learns on the training patients only."""
 
 from sarcfeat.transform.columns import columns
+from sarcfeat.transform.combat import ComBat
+from sarcfeat.transform.icc_filter import ICCFilter
 from sarcfeat.transform.median_imputer import MedianImputer
+from sarcfeat.transform.mrmr import MRMR
 from sarcfeat.transform.z_score import ZScore
 
-__all__ = ["MedianImputer", "ZScore", "columns"]
+__all__ = ["MRMR", "ComBat", "ICCFilter", "MedianImputer", "ZScore", "columns"]

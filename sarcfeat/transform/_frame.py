@@ -13,7 +13,14 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import InvalidInput
 
-__all__ = ["ColumnFilter", "input_names", "read_features", "reasons"]
+__all__ = [
+    "ColumnFilter",
+    "checked_names",
+    "input_names",
+    "read_features",
+    "reasons",
+    "rebuild",
+]
 
 
 def reasons(rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
@@ -105,6 +112,43 @@ def _refuse_text(features: pd.DataFrame, passed: Sequence[str]) -> None:
         )
 
 
+def checked_names(estimator: Any, input_features: Any) -> np.ndarray:
+    """Return the input names, after comparing them with those of the fit."""
+    names = input_names(estimator)
+    if input_features is None:
+        return names
+    given = np.asarray(input_features, dtype=object)
+    if hasattr(estimator, "feature_names_in_") and not np.array_equal(given, names):
+        raise InvalidInput("input_features is not equal to feature_names_in_")
+    if len(given) != len(names):
+        raise InvalidInput(
+            "input_features should have length equal to number of features "
+            f"({len(names)}), got {len(given)}"
+        )
+    return given
+
+
+def rebuild(
+    X: pd.DataFrame, values: np.ndarray, is_feature: np.ndarray, support: np.ndarray
+) -> pd.DataFrame:
+    """Return X with new feature values, reduced to the columns of `support`.
+
+    Parameters
+    ----------
+    X : DataFrame
+    values : ndarray of shape (n_patients, n_features_kept)
+        One column for each true entry of ``is_feature & support``.
+    is_feature, support : ndarray of bool, shape (n_columns,)
+    """
+    features = pd.DataFrame(
+        values, index=X.index, columns=X.columns[is_feature & support]
+    )
+    passed = X.loc[:, support & ~is_feature]
+    if not passed.shape[1]:
+        return features
+    return pd.concat([features, passed], axis=1)[list(X.columns[support])]
+
+
 class ColumnFilter(TransformerMixin, BaseEstimator):
     """Base of the transformers that keep some of the columns of X.
 
@@ -161,19 +205,3 @@ class ColumnFilter(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._allow_nan
         return tags
-
-
-def checked_names(estimator: Any, input_features: Any) -> np.ndarray:
-    """Return the input names, after comparing them with those of the fit."""
-    names = input_names(estimator)
-    if input_features is None:
-        return names
-    given = np.asarray(input_features, dtype=object)
-    if hasattr(estimator, "feature_names_in_") and not np.array_equal(given, names):
-        raise InvalidInput("input_features is not equal to feature_names_in_")
-    if len(given) != len(names):
-        raise InvalidInput(
-            "input_features should have length equal to number of features "
-            f"({len(names)}), got {len(given)}"
-        )
-    return given

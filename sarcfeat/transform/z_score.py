@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import check_params, listed
 from sarcfeat.exceptions import NothingSelected
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform._frame import (
+    ColumnFilter,
+    input_names,
+    read_features,
+    reasons,
+    rebuild,
+)
 
 __all__ = ["ZScore"]
 
@@ -73,7 +79,7 @@ class ZScore(ColumnFilter):
     """
 
     _allow_nan = True
-    _parameter_constraints: dict = {"passthrough": ["array-like"]}
+    _parameter_constraints: ClassVar[dict] = {"passthrough": ["array-like"]}
 
     def __init__(self, *, passthrough: Sequence[str] = ("site",)) -> None:
         self.passthrough = passthrough
@@ -129,7 +135,4 @@ class ZScore(ColumnFilter):
         scaled = (values[:, self.support_[is_feature]] - self.mean_) / self.scale_
         if not isinstance(X, pd.DataFrame):
             return scaled
-        kept = self.support_ & is_feature
-        features = pd.DataFrame(scaled, index=X.index, columns=X.columns[kept])
-        passed = X.loc[:, ~is_feature]
-        return pd.concat([features, passed], axis=1).loc[:, X.columns[self.support_]]
+        return rebuild(X, scaled, is_feature, self.support_)

@@ -1,0 +1,411 @@
+"""Take scanner and hospital effects out of features, learnt on the training patients."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from sarcfeat._validation import StrOptions, check_params, did_you_mean, listed, pick
+from sarcfeat.exceptions import (
+    InvalidInput,
+    OneBatch,
+    SarcfeatWarning,
+    UnknownName,
+    UnseenBatch,
+)
+from sarcfeat.transform._covariates import Covariates
+from sarcfeat.transform._empirical_bayes import (
+    LocationScale,
+    adjust,
+    batch_design,
+    fit_location_scale,
+)
+from sarcfeat.transform._frame import (
+    checked_names,
+    input_names,
+    read_features,
+    reasons,
+    rebuild,
+)
+
+__all__ = ["ComBat"]
+
+SITE = "site"
+
+
+class ComBat(TransformerMixin, BaseEstimator):
+    """Harmonise features between sites or scanners by empirical Bayes (ComBat).
+
+    Each batch's shift and spread of each feature are learnt on the patients of ``fit``,
+    drawn towards those of all features, and taken out of any patients given to
+    ``transform``: no patient of a test fold has a say. On the training patients the
+    numbers equal those of R's sva.
+
+    Parameters
+    ----------
+    batch : str or None
+        The column of X that names the batch. It is used up: ``transform`` drops it (and
+        the text column ``site``, whatever the batch). None: the features pass
+        unchanged.
+    covariates : sequence of str, optional
+        Columns of X whose effect is to be preserved (age, grade). They pass untouched;
+        text is turned into indicators.
+    parametric : bool
+        Normal and inverse-gamma priors. False: the features themselves are the prior
+        (slow: features x features).
+    mean_only : bool
+        Correct the shift and leave the spread alone.
+    reference : str, optional
+        A batch that is left as it is and to which the others are brought.
+    unseen : {"raise", "reference", "skip"}
+        What to do with a batch that was not there at the fit: refuse it; take it to
+        behave like the reference batch (without a reference, like the grand mean); or
+        pass it by with a warning. The last two leave its values unchanged: nothing is
+        learnt from the patients of ``transform``.
+    single : {"raise", "mean_only"}
+        What to do with a batch of one patient, which has no spread: refuse it, or
+        correct the shift only, in all batches, as sva does.
+
+    Attributes
+    ----------
+    batches_ : list
+        The batches of the fit, sorted.
+    n_patients_ : dict
+        Patients in each batch.
+    gamma_, delta_ : ndarray of shape (n_batches, n_features)
+        Shift and variance of each batch in units of the pooled standard deviation; 0
+        and 1 for a feature that is left unchanged.
+    grand_mean_, scale_ : ndarray of shape (n_features,)
+        What features are standardised with; NaN for one that is left unchanged.
+    mean_only_ : bool
+        Whether only shifts are corrected.
+    unadjusted_ : DataFrame
+        ``feature, reason``: features that pass unchanged, because they are constant in
+        a batch or lack values there.
+    dropped_ : DataFrame
+        ``feature, reason``: the batch column.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    Notes
+    -----
+    Missing values are left out of the sums and stay missing.
+
+    References
+    ----------
+    Johnson WE, Li C, Rabinovic A. Adjusting batch effects in microarray expression data
+    using empirical Bayes methods. Biostatistics 2007;8:118-27. R package sva 3.46.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(40, 3)), columns=["a", "b", "c"])
+    >>> X["site"] = ["Lyon", "Nice"] * 20
+    >>> X.loc[X["site"] == "Nice", ["a", "b", "c"]] += 5
+    >>> harmonised = ComBat().fit_transform(X)
+    >>> list(harmonised.columns)
+    ['a', 'b', 'c']
+    >>> means = harmonised.groupby(X["site"]).mean()
+    >>> bool((means.loc["Nice"] - means.loc["Lyon"]).abs().max() < 0.5)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "batch": [str, None],
+        "covariates": ["array-like", None],
+        "parametric": ["boolean"],
+        "mean_only": ["boolean"],
+        "reference": "no_validation",
+        "unseen": [StrOptions({"raise", "reference", "skip"})],
+        "single": [StrOptions({"raise", "mean_only"})],
+    }
+
+    def __init__(
+        self,
+        batch: str | None = "site",
+        *,
+        covariates: Sequence[str] | None = None,
+        parametric: bool = True,
+        mean_only: bool = False,
+        reference: str | None = None,
+        unseen: str = "raise",
+        single: str = "raise",
+    ) -> None:
+        self.batch = batch
+        self.covariates = covariates
+        self.parametric = parametric
+        self.mean_only = mean_only
+        self.reference = reference
+        self.unseen = unseen
+        self.single = single
+
+    def fit(self, X: Any, y: Any = None, site: Any = None) -> ComBat:
+        """Learn the batch effects from these patients.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+        y : ignored
+        site : array-like of shape (n_patients,), optional
+            The batch of each patient, in place of a column of X.
+
+        Raises
+        ------
+        InvalidInput
+            The batch of a patient is missing, a batch has one patient (see `single`),
+            or covariates cannot be told apart from the batches.
+        UnknownName
+            X has no such batch or covariate column, or there is no batch `reference`.
+        """
+        check_params(self)
+        values, is_feature = self._read(X, reset=True)
+        columns = input_names(self)
+        preserved = list(self.covariates or ())
+        self.support_ = is_feature | np.isin(columns, preserved)
+        self.dropped_ = reasons([(c, "the batch") for c in columns[~self.support_]])
+        self._model: LocationScale | None = None
+        self._covariates = Covariates.learn(X, preserved)
+        self._remember(columns[is_feature], values)
+        if self.batch is None:
+            return self
+        labels = self._labels(X, site)
+        self.batches_ = sorted(labels.unique(), key=str)
+        codes = pd.Index(self.batches_).get_indexer(labels)
+        counts = np.bincount(codes)
+        self.n_patients_ = dict(zip(self.batches_, counts.tolist(), strict=True))
+        if self.reference is not None:
+            pick(self.reference, self.batches_, "batch")
+        if len(self.batches_) == 1:
+            warnings.warn(
+                f"There is one batch only, {self.batches_[0]!r}: the features pass "
+                "unchanged.",
+                OneBatch,
+                stacklevel=2,
+            )
+            return self
+        self._refuse_single(counts)
+        self._learn(values, columns[is_feature], codes, X)
+        return self
+
+    def transform(self, X: Any, site: Any = None) -> Any:
+        """Return the harmonised features without the batch column.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+            The columns of the training data; any patients.
+        site : array-like of shape (n_patients,), optional
+            The batch of each patient, in place of a column of X.
+
+        Raises
+        ------
+        UnseenBatch
+            A batch was not there at the fit, and `unseen` is ``"raise"``.
+        """
+        check_is_fitted(self, "support_")
+        values, is_feature = self._read(X, reset=False)
+        if self.batch is not None:
+            labels = self._labels(X, site)
+            codes = pd.Index(self.batches_).get_indexer(labels)
+            self._meet_unseen(labels, codes)
+            values = self._adjusted(values, codes, X)
+        if not isinstance(X, pd.DataFrame):
+            return values
+        return rebuild(X, values, is_feature, self.support_)
+
+    def fit_transform(self, X: Any, y: Any = None, site: Any = None) -> Any:
+        """Learn from these patients and return them harmonised.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+        y : ignored
+        site : array-like of shape (n_patients,), optional
+            The batch of each patient, in place of a column of X.
+        """
+        return self.fit(X, y, site=site).transform(X, site=site)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns that leave, in the order of X.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            The columns of X; only needed for an estimator fitted on an array.
+        """
+        check_is_fitted(self, "support_")
+        return checked_names(self, input_features)[self.support_]
+
+    def _read(self, X: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        passed = {self.batch or SITE, SITE, *(self.covariates or ())}
+        return read_features(
+            self, X, reset=reset, passed=sorted(passed), allow_nan=True
+        )
+
+    def _labels(self, X: Any, site: Any) -> pd.Series:
+        """Return the batch of each patient, from `site` or from the column of X."""
+        frame = isinstance(X, pd.DataFrame)
+        index = X.index if frame else pd.RangeIndex(len(X))
+        if site is not None:
+            check_consistent_length(X, site)
+            if frame and isinstance(site, pd.Series) and not site.index.equals(index):
+                raise InvalidInput(
+                    "site is a Series of other patients, or in another order, than X. "
+                    "Give it the index of X: site.loc[X.index]."
+                )
+            labels = pd.Series(np.asarray(site, dtype=object), index=index)
+        elif not frame:
+            raise InvalidInput(
+                f"X is an array without column names, so the batch {self.batch!r} cannot "
+                "be found: pass site=..., a DataFrame, or batch=None."
+            )
+        elif self.batch not in X.columns:
+            raise UnknownName(
+                f"X has no column {self.batch!r}.{did_you_mean(self.batch, X.columns)} "
+                "Name the batch column, pass site=..., or batch=None for none."
+            )
+        else:
+            labels = X[self.batch].astype(object)
+        if labels.isna().any():
+            raise InvalidInput(
+                f"{int(labels.isna().sum())} patients have no {self.batch}: "
+                f"{listed(labels.index[labels.isna()])}. Fill it in or leave them out."
+            )
+        return labels
+
+    def _refuse_single(self, counts: np.ndarray) -> None:
+        self.mean_only_ = bool(self.mean_only)
+        alone = [b for b, n in zip(self.batches_, counts, strict=True) if n == 1]
+        if not alone or self.mean_only:
+            return
+        if self.single == "raise":
+            raise InvalidInput(
+                f"{len(alone)} batches have one patient, who has no spread: "
+                f"{listed(alone)}. Pass single='mean_only' (or mean_only=True) to "
+                "correct shifts only, or merge batches."
+            )
+        self.mean_only_ = True
+        warnings.warn(
+            f"ComBat corrects shifts only: one patient in {listed(alone)}.",
+            SarcfeatWarning,
+            stacklevel=3,
+        )
+
+    def _remember(self, names: np.ndarray, values: np.ndarray) -> None:
+        """Set what a fit without any correction leaves behind."""
+        p = values.shape[1]
+        self.mean_only_ = bool(self.mean_only)
+        self.batches_, self.n_patients_ = [], {}
+        self.grand_mean_, self.scale_ = np.full(p, np.nan), np.full(p, np.nan)
+        self.gamma_, self.delta_ = np.zeros((0, p)), np.ones((0, p))
+        self._adjusts = np.zeros(p, dtype=bool)
+        self.unadjusted_ = reasons([])
+
+    def _learn(
+        self, values: np.ndarray, names: np.ndarray, codes: np.ndarray, X: Any
+    ) -> None:
+        covariates = self._covariates.encode(X)
+        reference = None
+        if self.reference is not None:
+            reference = self.batches_.index(self.reference)
+        self._refuse_confounded(codes, covariates, reference)
+        why = _unadjustable(values, codes, self.mean_only_)
+        usable = why == ""
+        model = fit_location_scale(
+            values[:, usable],
+            codes,
+            covariates,
+            reference=reference,
+            parametric=self.parametric,
+            mean_only=self.mean_only_,
+        )
+        solved = np.isfinite(model.gamma).all(axis=0) & np.isfinite(model.scale)
+        why[np.flatnonzero(usable)[~solved]] = "the covariates leave no variation"
+        self._adjusts = why == ""
+        self.unadjusted_ = reasons(
+            list(zip(names[why != ""], why[why != ""], strict=True))
+        )
+        self._model = LocationScale(
+            model.grand_mean[solved],
+            model.scale[solved],
+            model.beta[:, solved],
+            model.gamma[:, solved],
+            model.delta[:, solved],
+        )
+        shape = (len(self.batches_), len(names))
+        self.gamma_, self.delta_ = np.zeros(shape), np.ones(shape)
+        self.gamma_[:, self._adjusts] = self._model.gamma
+        self.delta_[:, self._adjusts] = self._model.delta
+        self.grand_mean_[self._adjusts] = self._model.grand_mean
+        self.scale_[self._adjusts] = self._model.scale
+
+    def _refuse_confounded(
+        self, codes: np.ndarray, covariates: np.ndarray, reference: int | None
+    ) -> None:
+        design = np.hstack([batch_design(codes, reference), covariates])
+        if np.linalg.matrix_rank(design) < design.shape[1]:
+            raise InvalidInput(
+                f"The covariates {listed(self.covariates or ())} cannot be told apart "
+                "from the batches (or from each other) in these "
+                f"{len(codes)} patients. Leave a covariate out or merge batches."
+            )
+
+    def _meet_unseen(self, labels: pd.Series, codes: np.ndarray) -> None:
+        unseen = codes < 0
+        if not unseen.any() or self.unseen == "reference":
+            return
+        batches = listed(sorted(map(str, labels[unseen].unique())))
+        patients = listed(labels.index[unseen])
+        if self.unseen == "raise":
+            raise UnseenBatch(
+                f"{int(unseen.sum())} patients come from a batch that ComBat was not "
+                f"fitted on: {batches} (patients {patients}). Known: "
+                f"{listed(self.batches_)}. Fit with patients of that batch, or choose "
+                "unseen='reference' or 'skip' to leave their values as they are."
+            )
+        warnings.warn(
+            f"ComBat leaves {int(unseen.sum())} patients of unseen batches as they are: "
+            f"{batches} (patients {patients}).",
+            SarcfeatWarning,
+            stacklevel=3,
+        )
+
+    def _adjusted(self, values: np.ndarray, codes: np.ndarray, X: Any) -> np.ndarray:
+        if self._model is None or not self._adjusts.any():
+            return values
+        rows = codes >= 0
+        if self.reference is not None:  # the reference batch stays as it is, bit by bit
+            rows &= codes != self.batches_.index(self.reference)
+        covariates = self._covariates.encode(X)[rows]
+        where = np.ix_(rows, self._adjusts)
+        values = values.copy()
+        values[where] = adjust(values[where], codes[rows], covariates, self._model)
+        return values
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that missing values may pass."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _unadjustable(values: np.ndarray, codes: np.ndarray, mean_only: bool) -> np.ndarray:
+    """Return why a feature has to pass unchanged; an empty text where it has not."""
+    why = np.full(values.shape[1], "", dtype=object)
+    for code in range(codes.max() + 1):
+        rows = values[codes == code]
+        there = (~np.isnan(rows)).sum(axis=0)
+        high = np.max(rows, axis=0, where=~np.isnan(rows), initial=-np.inf)
+        low = np.min(rows, axis=0, where=~np.isnan(rows), initial=np.inf)
+        few = there < (1 if mean_only else 2)
+        # As in sva: one patient alone is no constant.
+        constant = (high == low) & (len(rows) > 1) & ~few
+        why[constant & (why == "")] = "constant within a batch"
+        why[few & (why == "")] = "missing in a batch"
+    return why

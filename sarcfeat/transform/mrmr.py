@@ -1,0 +1,308 @@
+"""Choose features that tell much about the outcome and little twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_selection import f_classif, f_regression
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from sarcfeat._validation import Interval, StrOptions, check_params
+from sarcfeat.exceptions import InvalidInput
+from sarcfeat.survival import check_y
+from sarcfeat.transform._association import (
+    concordance_with,
+    correlation_with,
+    mutual_information,
+    standardised,
+)
+from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+
+__all__ = ["MRMR"]
+
+# Scores closer than this are ties, which go to the earlier column: the same columns in
+# another place may differ in the last bit.
+TIE = 1e-12
+# A quotient needs something to divide by; the value is that of mrmr-selection.
+FLOOR = 1e-3
+
+
+def greedy(
+    relevance: np.ndarray,
+    redundancy: Callable[[int], np.ndarray],
+    k: int,
+    *,
+    quotient: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Select `k` columns, each the best given those selected before.
+
+    Parameters
+    ----------
+    relevance : ndarray of shape (n_features,)
+    redundancy : callable
+        ``redundancy(j)`` returns the association of column `j` with every column.
+    k : int
+    quotient : bool
+        Divide the relevance by the mean redundancy, instead of taking the difference.
+
+    Returns
+    -------
+    order : ndarray of int
+        The columns in the order of their selection.
+    scores : ndarray of float
+        The score of each when it was selected.
+    """
+    open_ = np.ones(len(relevance), dtype=bool)
+    total = np.zeros(len(relevance))
+    order, scores = [], []
+    for step in range(min(k, len(relevance))):
+        score = relevance.copy()
+        if step:
+            total += redundancy(order[-1])
+            mean = total / step
+            with np.errstate(invalid="ignore", divide="ignore"):
+                score = score / mean if quotient else score - mean
+        score = np.where(np.isnan(score), -np.inf, score)
+        best = _first_best(score, open_)
+        open_[best] = False
+        order.append(best)
+        scores.append(score[best])
+    return np.array(order, dtype=int), np.array(scores, dtype=float)
+
+
+def _first_best(score: np.ndarray, open_: np.ndarray) -> int:
+    """Return the first open column whose score is the highest, but for rounding."""
+    candidates = np.flatnonzero(open_)
+    values = score[candidates]
+    highest = values.max()
+    if np.isfinite(highest):
+        highest -= TIE * max(1.0, abs(highest))
+    return int(candidates[np.argmax(values >= highest)])
+
+
+def read_target(y: Any, n: int) -> tuple[str, Any]:
+    """Return what kind of target y is and its values.
+
+    Returns
+    -------
+    kind : {"survival", "binary", "classes", "continuous"}
+    values : ndarray, or tuple (event, time) for a survival target
+    """
+    if isinstance(y, pd.DataFrame) or getattr(getattr(y, "dtype", None), "names", None):
+        return "survival", check_y(y, n=n)
+    values = column_or_1d(y, warn=True)
+    check_consistent_length(np.empty((n, 0)), values)
+    if pd.isna(values).any() or (values.dtype.kind == "f" and np.isinf(values).any()):
+        raise InvalidInput("Input y contains NaN or infinity.")
+    codes, classes = pd.factorize(values, sort=True)
+    if len(classes) <= 2:
+        return "binary", codes
+    if values.dtype.kind in "fiu":
+        return "continuous", values.astype(float)
+    return "classes", codes
+
+
+class MRMR(ColumnFilter):
+    """Select the features of maximum relevance and minimum redundancy.
+
+    One by one, the feature is taken whose association with the outcome, less its mean
+    association with the features already taken, is highest.
+
+    Parameters
+    ----------
+    k : int
+        How many features to keep; all when there are fewer.
+    relevance : {"auto", "correlation", "concordance", "f", "f_classif", "f_regression"}
+        Association with the outcome. ``"auto"``: concordance for a survival or a binary
+        outcome, Pearson correlation for a number, both as mutual information
+        ``-ln(1 - r^2) / 2`` with ``r = 2C - 1`` for a concordance C. ``"f"``: the F
+        statistic, of classes for two values or text (``f_classif``), of a regression
+        otherwise (``f_regression``); integer codes of classes need ``"f_classif"``.
+    redundancy : {"mi", "correlation"}
+        Association of two features: the mutual information of their Pearson correlation
+        or its absolute value.
+    score : {"difference", "quotient"}
+        Relevance minus, or divided by, the mean redundancy. ``relevance="f",
+        redundancy="correlation", score="quotient"`` is the FCQ of Zhao and colleagues.
+    ties : {"half", "mRMRe"}
+        How a concordance counts two patients with the same value: one half, or as
+        discordant, as mRMRe does (a feature of mostly zeros then looks relevant). Both
+        give mRMRe's numbers where no value repeats.
+    passthrough : sequence of str
+        Columns of a frame that pass untouched and count for nothing.
+
+    Attributes
+    ----------
+    selected_ : list of str
+        Names in the order of selection. ``transform`` keeps the order of X.
+    scores_ : ndarray of shape (n_selected,)
+        The score of each when it was selected; the first is its relevance.
+    relevance_ : ndarray of shape (n_features,)
+    ranking_ : ndarray of int, shape (n_features,)
+        1 for the feature selected first, and so on; 0 for those not selected.
+    support_ : ndarray of bool, shape (n_columns,)
+        Which columns of X are kept.
+    dropped_ : DataFrame
+        ``feature, reason``.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    References
+    ----------
+    De Jay N, et al. mRMRe: an R package for parallelized mRMR ensemble feature selection.
+    Bioinformatics 2013;29:2365-8. Zhao Z, Anand R, Wang M. Maximum relevance and minimum
+    redundancy feature selection methods for a marketing machine learning platform. DSAA
+    2019.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({
+    ...     "size": [1.0, 2, 3, 4, 5, 6],
+    ...     "diameter": [1.1, 2, 3, 4, 5, 6.2],
+    ...     "entropy": [2.0, 1, 4, 3, 6, 1],
+    ... })
+    >>> y = np.array([1.0, 2.0, 3.5, 4.0, 6.0, 5.0])
+    >>> MRMR(k=2).fit(X, y).selected_
+    ['size', 'entropy']
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "relevance": [
+            StrOptions(
+                {
+                    "auto",
+                    "correlation",
+                    "concordance",
+                    "f",
+                    "f_classif",
+                    "f_regression",
+                }
+            )
+        ],
+        "redundancy": [StrOptions({"mi", "correlation"})],
+        "score": [StrOptions({"difference", "quotient"})],
+        "ties": [StrOptions({"half", "mRMRe"})],
+        "passthrough": ["array-like"],
+    }
+
+    def __init__(
+        self,
+        k: int = 25,
+        *,
+        relevance: str = "auto",
+        redundancy: str = "mi",
+        score: str = "difference",
+        ties: str = "half",
+        passthrough: Sequence[str] = ("site",),
+    ) -> None:
+        self.k = k
+        self.relevance = relevance
+        self.redundancy = redundancy
+        self.score = score
+        self.ties = ties
+        self.passthrough = passthrough
+
+    def fit(self, X: Any, y: Any = None) -> MRMR:
+        """Select features on these patients.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+            Without missing values.
+        y : survival target, array of numbers or of labels, shape (n_patients,)
+
+        Raises
+        ------
+        InvalidInput
+            y is missing, or of a kind that `relevance` does not fit.
+        """
+        check_params(self)
+        values, is_feature = read_features(self, X, reset=True, passed=self.passthrough)
+        if y is None:
+            raise InvalidInput(
+                "MRMR requires y to be passed, but the target y is None."
+            )
+        kind, target = read_target(y, len(values))
+        names = input_names(self)[is_feature]
+        if not len(names):
+            order, self.scores_ = np.empty(0, dtype=int), np.empty(0)
+            self.relevance_ = np.empty(0)
+        else:
+            self.relevance_ = self._relevance(values, kind, target)
+            order, self.scores_ = greedy(
+                self.relevance_,
+                self._redundancy(standardised(values)),
+                self.k,
+                quotient=self.score == "quotient",
+            )
+        self._remember(names, is_feature, order)
+        return self
+
+    def _remember(
+        self, names: np.ndarray, is_feature: np.ndarray, order: np.ndarray
+    ) -> None:
+        self.selected_ = [str(name) for name in names[order]]
+        self.ranking_ = np.zeros(len(names), dtype=int)
+        self.ranking_[order] = np.arange(1, len(order) + 1)
+        self.support_ = ~is_feature
+        self.support_[is_feature] = self.ranking_ > 0
+        self.dropped_ = reasons(
+            [
+                (name, f"not among the {len(order)} of the best mRMR score")
+                for name in names[self.ranking_ == 0]
+            ]
+        )
+
+    def _relevance(self, X: np.ndarray, kind: str, target: Any) -> np.ndarray:
+        how = self._measure(kind)
+        if how == "concordance":
+            return mutual_information(concordance_with(X, target, ties=self.ties))
+        if how == "correlation":
+            return mutual_information(correlation_with(X, target))
+        varies = np.ptp(X, axis=0) > 0
+        relevance = np.zeros(X.shape[1])
+        if varies.any():
+            test = f_classif if how == "f_classif" else f_regression
+            relevance[varies] = np.nan_to_num(test(X[:, varies], target)[0], nan=0.0)
+        return relevance
+
+    def _measure(self, kind: str) -> str:
+        """Return the measure of relevance for a kind of target."""
+        measure = self.relevance
+        if measure == "auto":
+            measure = {
+                "survival": "concordance",
+                "binary": "concordance",
+                "continuous": "correlation",
+            }.get(kind, "auto")
+        elif measure == "f":
+            measure = "f_regression" if kind == "continuous" else "f_classif"
+        fits = {
+            "concordance": {"survival", "binary", "continuous"},
+            "correlation": {"binary", "continuous"},
+            "f_classif": {"binary", "classes", "continuous"},
+            "f_regression": {"binary", "continuous"},
+        }
+        if kind not in fits.get(measure, set()):
+            choices = [name for name, kinds in fits.items() if kind in kinds]
+            raise InvalidInput(
+                f"relevance={self.relevance!r} does not fit a target of kind {kind!r}; "
+                f"choose {' or '.join(map(repr, choices))}."
+            )
+        return measure
+
+    def _redundancy(self, Z: np.ndarray) -> Callable[[int], np.ndarray]:
+        measure = mutual_information if self.redundancy == "mi" else np.abs
+        floor = FLOOR if self.score == "quotient" else 0.0
+        return lambda j: np.maximum(measure(Z.T @ Z[:, j]), floor)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that selection needs an outcome."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
