@@ -69,6 +69,8 @@ def count_pairs(
     time: npt.ArrayLike,
     risk: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
+    *,
+    event_weight: npt.ArrayLike | None = None,
 ) -> Pairs:
     """Count the pairs of patients whose order in time agrees with their risk.
 
@@ -82,6 +84,9 @@ def count_pairs(
         A higher value means an earlier event is expected.
     sample_weight : array-like of float, shape (n_patients,), optional
         A pair counts with the product of its two weights.
+    event_weight : array-like of float, shape (n_patients,), optional
+        A pair counts besides with this value of its earlier event; a function of
+        time, such as the 1/G(t-)^2 of Uno's c.
 
     Returns
     -------
@@ -103,12 +108,13 @@ def count_pairs(
     >>> pairs.concordant, pairs.discordant, round(pairs.c_index, 3)
     (2.0, 1.0, 0.667)
     """
-    flags, times, risks, weights = _checked(event, time, risk, sample_weight)
-    concordant, discordant, tied = _by_patient(flags, times, risks, weights)
+    columns = _checked(event, time, risk, sample_weight, event_weight)
+    flags, times, risks, weights, factors = columns
+    concordant, discordant, tied = _by_patient(*columns)
     time_class = _dense_rank(times[flags])
     both_class = _dense_rank(time_class * (len(risks) + 1) + _dense_rank(risks)[flags])
-    same_time = _pairs_within(time_class, weights[flags])
-    same_both = _pairs_within(both_class, weights[flags])
+    same_time = _pairs_within(time_class, weights[flags], factors[flags])
+    same_both = _pairs_within(both_class, weights[flags], factors[flags])
     # Each comparable pair was seen from both of its patients.
     return Pairs(
         concordant=float((weights * concordant).sum()) / 2,
@@ -124,12 +130,14 @@ def pairs_of_each(
     time: npt.ArrayLike,
     risk: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
+    *,
+    event_weight: npt.ArrayLike | None = None,
 ) -> tuple[Numbers, Numbers, Numbers]:
     """Return each patient's weight of concordant, discordant and tied pairs.
 
     Parameters
     ----------
-    event, time, risk, sample_weight
+    event, time, risk, sample_weight, event_weight
         As in :func:`count_pairs`.
 
     Returns
@@ -143,7 +151,7 @@ def pairs_of_each(
     >>> concordant
     array([2, 1, 1])
     """
-    return _by_patient(*_checked(event, time, risk, sample_weight))
+    return _by_patient(*_checked(event, time, risk, sample_weight, event_weight))
 
 
 def _checked(
@@ -151,19 +159,19 @@ def _checked(
     time: npt.ArrayLike,
     risk: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
-) -> tuple[npt.NDArray[np.bool_], Numbers, Numbers, Numbers]:
+    event_weight: npt.ArrayLike | None,
+) -> tuple[npt.NDArray[np.bool_], Numbers, Numbers, Numbers, Numbers]:
     flags = np.asarray(event, dtype=bool)
     times = np.asarray(time, dtype=float)
     risks = np.asarray(risk, dtype=float)
-    if sample_weight is None:
-        weights: Numbers = np.ones(len(flags), dtype=np.int64)  # counts stay exact
-    else:
-        weights = np.asarray(sample_weight, dtype=float)
+    weights = _or_ones(sample_weight, len(flags))
+    factors = _or_ones(event_weight, len(flags))
     shapes = {
         "event": flags.shape,
         "time": times.shape,
         "risk": risks.shape,
         "sample_weight": weights.shape,
+        "event_weight": factors.shape,
     }
     if len(set(shapes.values())) > 1 or flags.ndim != 1:
         raise InvalidInput(f"Expected columns of one length; got the shapes {shapes}.")
@@ -172,37 +180,50 @@ def _checked(
             f"{int(np.isnan(risks).sum())} of {len(risks)} risks are NaN. Leave these "
             "patients out, or find out why the model has no prediction for them."
         )
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        raise InvalidInput("sample_weight must be finite and not negative.")
-    return flags, times, risks, weights
+    for name, values in (("sample_weight", weights), ("event_weight", factors)):
+        if not np.isfinite(values).all() or (values < 0).any():
+            raise InvalidInput(f"{name} must be finite and not negative.")
+    return flags, times, risks, weights, factors
+
+
+def _or_ones(values: npt.ArrayLike | None, n: int) -> Numbers:
+    if values is None:
+        return np.ones(n, dtype=np.int64)  # whole numbers, so that counts are exact
+    return np.asarray(values, dtype=float)
 
 
 def _dense_rank(values: Numbers) -> Ints:
     return np.unique(values, return_inverse=True)[1].reshape(-1)
 
 
-def _pairs_within(group: Ints, weights: Numbers) -> float:
+def _pairs_within(group: Ints, weights: Numbers, factors: Numbers) -> float:
     """Weight of the unordered pairs of two different patients of one group."""
     if not len(group):
         return 0.0
     total = np.bincount(group, weights=weights)
     square = np.bincount(group, weights=weights * weights)
-    return float((total * total - square).sum()) / 2
+    factor = np.zeros(len(total))
+    factor[group] = factors  # one value a group, as it depends on the time alone
+    return float((factor * (total * total - square)).sum()) / 2
 
 
 def _by_patient(
-    event: npt.NDArray[np.bool_], time: Numbers, risk: Numbers, weights: Numbers
+    event: npt.NDArray[np.bool_],
+    time: Numbers,
+    risk: Numbers,
+    weights: Numbers,
+    factors: Numbers,
 ) -> tuple[Numbers, Numbers, Numbers]:
-    concordant = np.zeros_like(weights)
-    discordant = np.zeros_like(weights)
-    tied = np.zeros_like(weights)
+    weight_of_event = weights * factors * event
+    concordant = np.zeros_like(weight_of_event)
+    discordant = np.zeros_like(weight_of_event)
+    tied = np.zeros_like(weight_of_event)
     if not len(event):
         return concordant, discordant, tied
     # At one time the events come first: who is censored there lived longer.
     place = 2 * _dense_rank(time) + ~event
     risk_rank = _dense_rank(risk)
     by_risk = np.argsort(risk_rank, kind="stable")
-    weight_of_event = weights * event
     for bit in range(int(place.max()).bit_length()):
         block = place >> (bit + 1)
         order = by_risk[np.argsort(block[by_risk], kind="stable")]
@@ -210,9 +231,10 @@ def _by_patient(
         runs = _Runs(block[order], risk_rank[order])
         lower, equal, higher = runs.sums(np.where(later, weights[order], 0))
         early = ~later & event[order]
-        concordant[order[early]] += lower[early]
-        tied[order[early]] += equal[early]
-        discordant[order[early]] += higher[early]
+        factor = factors[order[early]]
+        concordant[order[early]] += factor * lower[early]
+        tied[order[early]] += factor * equal[early]
+        discordant[order[early]] += factor * higher[early]
         lower, equal, higher = runs.sums(np.where(later, 0, weight_of_event[order]))
         concordant[order[later]] += higher[later]
         tied[order[later]] += equal[later]

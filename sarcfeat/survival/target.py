@@ -6,7 +6,8 @@ in this package; ``predict`` of a survival estimator is a risk, and higher is wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import InvalidInput, NoEvents
+from sarcfeat.exceptions import InvalidInput, NoComparablePairs, NoEvents
 from sarcfeat.survival.pairs import count_pairs
 
 __all__ = ["SurvivalMixin", "check_y", "make_y"]
@@ -188,8 +189,17 @@ class SurvivalMixin:
         Returns
         -------
         float
-            Between 0 and 1; 0.5 is chance; NaN when no pair can be compared.
+            Between 0 and 1; 0.5 is chance; NaN when no pair can be compared (warned
+            about as :class:`NoComparablePairs`, so a grid search goes on).
         """
         event, time = check_y(y)
-        risk = np.asarray(self.predict(X), dtype=float)  # type: ignore[attr-defined]
-        return count_pairs(event, time, risk, sample_weight).c_index
+        predict: Callable[[Any], Any] = self.predict  # type: ignore[attr-defined]
+        pairs = count_pairs(event, time, predict(X), sample_weight)
+        if not pairs.comparable > 0:
+            warnings.warn(
+                f"No pair of the {len(event)} patients can be compared "
+                f"({int(event.sum())} events); the c-index is NaN.",
+                NoComparablePairs,
+                stacklevel=2,
+            )
+        return pairs.c_index
