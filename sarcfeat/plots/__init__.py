@@ -1,0 +1,17 @@
+"""One function a figure: fitted objects or tables in, matplotlib axes out."""
+
+from sarcfeat.plots.c_index_forest import c_index_forest
+from sarcfeat.plots.canvas import close
+from sarcfeat.plots.kaplan_meier import kaplan_meier
+from sarcfeat.plots.lasso_path import lasso_path
+from sarcfeat.plots.lesion_outlines import lesion_outlines
+from sarcfeat.plots.nomogram import nomogram
+
+__all__ = [
+    "c_index_forest",
+    "close",
+    "kaplan_meier",
+    "lasso_path",
+    "lesion_outlines",
+    "nomogram",
+]

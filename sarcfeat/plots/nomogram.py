@@ -1,0 +1,279 @@
+"""The nomogram as a journal prints it: a ruler of points, one axis a variable."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sarcfeat.exceptions import InvalidInput
+from sarcfeat.nomogram import Nomogram, pretty
+from sarcfeat.plots.canvas import COLOURS, GREY, TEXT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["nomogram"]
+
+_WIDTH, _EDGE, _MARGIN = 9.0, 0.18, 0.35  # of a new figure, in inches
+# In points (1/72 inch):
+_TICK = 9  # size of tick texts
+_TICK_AT = 6  # from the line to the text of a tick
+_LINE = 12  # height of a line of text
+_ROOM = 12  # least room between two axes and their texts
+_GAP = 4.0  # least distance between two texts
+_WRAP = 26  # characters in a line of an axis's name
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """One axis: where its ticks lie on the ruler of 0 to 100, and their texts."""
+
+    gid: str
+    name: str
+    at: tuple[float, ...]
+    texts: tuple[str, ...]
+    levels: bool = False
+    up: bool = False
+    strong: bool = False
+
+
+def _width(text: str, size: float = _TICK) -> float:
+    """Return the width of a text in points (1/72 inch), on any backend."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), text, size=size).get_extents().width)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _scales(nomogram: Nomogram) -> list[_Scale]:
+    """Return the axes from top to bottom."""
+    ruler = tuple(pretty(0, 100))
+    texts = tuple(_number(tick) for tick in ruler)
+    scales = [_Scale("points", "Points", ruler, texts, up=True, strong=True)]
+    for variable in nomogram.variables:
+        at = tuple(float(point) for point in nomogram.points_of(variable))
+        values = tuple(_number(value) for value in variable.values)
+        if variable.width == 0:
+            at, values = (0.0,), (f"any ({values[0]}–{values[-1]})",)
+        scales.append(
+            _Scale(variable.name, variable.title, at, values, variable.discrete)
+        )
+    total = nomogram.total_ticks()
+    per_point = 100 / total[-1]
+    at = tuple(tick * per_point for tick in total)
+    texts = tuple(_number(tick) for tick in total)
+    scales.append(_Scale("total", "Total points", at, texts, strong=True))
+    for time in nomogram.times:
+        axis = nomogram.probability_axis(time)
+        inside = axis[axis["total_points"].between(0, total[-1])]
+        late = " (beyond follow-up)" if time in nomogram.late_times else ""
+        scales.append(
+            _Scale(
+                f"probability:{time:g}",
+                f"Probability of {nomogram.event} by {time:g} "
+                f"{nomogram.time_unit}{late}",
+                tuple(inside["total_points"] * per_point),
+                tuple(_number(p) for p in inside["probability"].astype(float)),
+            )
+        )
+    return scales
+
+
+@dataclass(frozen=True)
+class _Label:
+    """A tick's text: `tier` 1, 2 is above the axis, -1, -2 below it."""
+
+    at: float
+    text: str
+    align: str
+    tier: int
+
+    def span(self, per_point: float) -> tuple[float, float]:
+        """Return where the text begins and ends, in units of the ruler."""
+        width = _width(self.text) * per_point
+        left = {"left": 0.0, "center": width / 2, "right": width}[self.align]
+        return self.at - left, self.at - left + width
+
+
+def _free(label: _Label, placed: Sequence[_Label], per_point: float) -> bool:
+    low, high = label.span(per_point)
+    gap = _GAP * per_point
+    for other in placed:
+        if other.tier == label.tier:
+            left, right = other.span(per_point)
+            if low < right + gap and high > left - gap:
+                return False
+    return True
+
+
+def _labels(scale: _Scale, per_point: float) -> list[_Label]:
+    """Choose which ticks carry a text, so that no two texts touch.
+
+    The ends come first; ends too close to stand side by side are written outwards.
+    Numbers in between are left out where there is no room. Levels are never dropped
+    lightly: they go above the axis, then to a second line, as ``rms`` alternates them.
+    """
+    order = [int(i) for i in np.argsort(scale.at, kind="stable")]
+    side = 1 if scale.up else -1
+    tiers = (-1, 1, -2, 2) if scale.levels else (side,)
+    ends = [
+        _Label(scale.at[i], scale.texts[i], "center", side)
+        for i in dict.fromkeys([*order[:1], *order[-1:]])
+    ]
+    if len(ends) == 2 and not _free(ends[1], ends[:1], per_point):
+        ends = [replace(ends[0], align="right"), replace(ends[1], align="left")]
+    placed = list(ends)
+    for i in order[1:-1]:
+        for tier in tiers:
+            label = _Label(scale.at[i], scale.texts[i], "center", tier)
+            if _free(label, placed, per_point):
+                placed.append(label)
+                break
+    return placed
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An axis with its texts, and the room it takes in points (1/72 inch)."""
+
+    scale: _Scale
+    labels: list[_Label]
+
+    def room(self, side: int) -> float:
+        """Return the room above (1) or below (-1) the line."""
+        lines = max((side * label.tier for label in self.labels), default=0)
+        words = len(textwrap.wrap(self.scale.name, _WRAP)) * _LINE / 2
+        return max(_TICK_AT + _LINE * max(lines, 0), words) + _ROOM / 2
+
+
+def _tick_texts(ax: Axes, row: _Row, y: float) -> None:
+    """Write the texts of an axis; a text of the second line gets a leader."""
+    for label in row.labels:
+        sign, far = (1 if label.tier > 0 else -1), abs(label.tier) > 1
+        leader = {"arrowstyle": "-", "lw": 0.6, "color": GREY, "shrinkA": 0}
+        text = ax.annotate(
+            label.text,
+            (label.at, y),
+            (0, sign * (_TICK_AT + _LINE * far)),
+            textcoords="offset points",
+            ha=label.align,
+            va="bottom" if sign > 0 else "top",
+            fontsize=_TICK,
+            annotation_clip=False,
+            arrowprops=leader if far else None,
+            # The leaders pass behind the texts of the first line.
+            bbox={"fc": "white", "ec": "none", "pad": 0.4}
+            if row.scale.levels
+            else None,
+            zorder=3 if far else 4,
+        )
+        text.set_gid(f"{row.scale.gid}:tick")
+
+
+def _draw(ax: Axes, row: _Row, y: float) -> None:
+    """Draw one axis: its name, its line, its ticks and the texts that find room."""
+    from matplotlib.lines import TICKDOWN, TICKUP
+
+    scale = row.scale
+    ax.text(
+        0.0,
+        y,
+        textwrap.fill(scale.name, _WRAP),
+        transform=ax.get_yaxis_transform(),
+        va="center",
+        fontsize=TEXT,
+        fontweight="bold" if scale.strong else "normal",
+    )
+    (line,) = ax.plot(
+        sorted(scale.at),
+        [y] * len(scale.at),
+        color=COLOURS[0] if scale.strong else "black",
+        lw=1.2,
+        marker=TICKUP if scale.up else TICKDOWN,
+        ms=5,
+    )
+    line.set_gid(scale.gid)
+    if not scale.at:
+        text = "none of 0.05 to 0.95 is reached"
+        ax.text(0, y, text, va="center", color=GREY, fontsize=_TICK)
+    _tick_texts(ax, row, y)
+
+
+def _names_width(scales: Sequence[_Scale]) -> float:
+    """Return the room for the names of the axes, in inches."""
+    lines = [line for scale in scales for line in textwrap.wrap(scale.name, _WRAP)]
+    return 1.12 * max(_width(line, TEXT) for line in lines) / 72 + 0.35
+
+
+def _new_axes(height: float) -> Axes:
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=(_WIDTH, height + 2 * _EDGE))
+    edge = (_EDGE / _WIDTH, _EDGE / (height + 2 * _EDGE))
+    return figure.add_axes((*edge, 1 - 2 * edge[0], 1 - 2 * edge[1]))
+
+
+def nomogram(nomogram: Nomogram, *, ax: Axes | None = None) -> Axes:
+    """Draw a nomogram: read the points of each value, add them, read the probability.
+
+    Parameters
+    ----------
+    nomogram : Nomogram
+    ax : Axes, optional
+        Where to draw, at its final size (the texts are placed for it); a new figure
+        where not given.
+
+    Returns
+    -------
+    Axes
+        Its x axis is the ruler of 0 to 100 points; each axis of the nomogram is a
+        line whose ``gid`` is ``points``, a variable's name, ``total`` or
+        ``probability:<time>``.
+
+    Raises
+    ------
+    InvalidInput
+        A nomogram in which no variable matters: there is no axis to draw.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sarcfeat.nomogram import Variable
+    >>> age = Variable.numeric("age", 0.03, low=20, high=80, unit="years")
+    >>> ax = nomogram(
+    ...     Nomogram(variables=[age], center=1.5, times=[730], baseline_survival=[0.7])
+    ... )
+    >>> [line.get_gid() for line in ax.lines]
+    ['points', 'age', 'total', 'probability:730']
+    >>> plt.close(ax.figure)
+    """
+    if not nomogram.points_per_lp:
+        raise InvalidInput(
+            "No variable of this nomogram changes the risk, so there is no axis to "
+            "draw: every patient has the baseline probability (see predict)."
+        )
+    scales = _scales(nomogram)
+    width = _WIDTH - 2 * _EDGE
+    if ax is not None:
+        width = ax.get_window_extent().width / ax.figure.dpi
+    names = _names_width(scales)
+    per_inch = 100 / max(width - names - _MARGIN, 1.0)
+    rows = [_Row(scale, _labels(scale, per_inch / 72)) for scale in scales]
+    steps = [above.room(-1) + below.room(1) for above, below in pairwise(rows)]
+    at = np.r_[0.0, np.cumsum(steps)] + rows[0].room(1)
+    height = float(at[-1] + rows[-1].room(-1))
+    ax = _new_axes(height / 72) if ax is None else ax
+    ax.set_axis_off()
+    ax.set_xlim(-names * per_inch, 100 + _MARGIN * per_inch)
+    ax.set_ylim(height, 0)
+    for row, y in zip(rows, at, strict=True):
+        _draw(ax, row, float(y))
+    return ax

@@ -1,0 +1,139 @@
+"""``rms::nomogram`` of ``rms::cph``: Efron ties, ``pretty`` ticks over the data."""
+
+import numpy as np
+import pandas as pd
+
+from sarcfeat.nomogram import Nomogram, Variable
+from sarcfeat.survival import RiskSets, baseline_hazard, fit_cox
+from tests.golden.harness import Verdict
+
+RTOL, ATOL = 1e-8, 1e-10  # rms's own numbers agree to 1e-12; the case asks for 1e-5
+TOLERANCE = {
+    # rms inverts S(t | lp) by linear interpolation between 1,000 values of lp, ours is
+    # the exact inverse: seen to differ by up to 4e-4 of a point.
+    "surv_axes/*/total_points": (1e-5, 1e-3),
+}
+UNREAD = {
+    "datadist_limits/*": "rms's range for drawing effects; its nomogram, like ours, "
+    "spans the whole range of the data",
+}
+FEW = 10  # datadist's n.unique: numbers with this many values or fewer are discrete
+
+
+def _dummies(column):
+    """Return the 0/1 columns of a factor, named as rms names their coefficients."""
+    levels = sorted(column.unique())
+    return {f"{column.name}={lev}": column == lev for lev in levels[1:]}, levels
+
+
+def _design(case, data):
+    columns = {name: data[name] for name in case.params["numeric"]}
+    for name in case.params["factor"]:
+        columns.update(_dummies(data[name])[0])
+    return pd.DataFrame(columns).astype(float)
+
+
+def _variable(name, column, coef, is_factor):
+    if is_factor:
+        dummies, levels = _dummies(column)
+        effects = [0.0, *(coef[dummy] for dummy in dummies)]
+        texts = [str(level) for level in levels]
+        return Variable.categories(name, dict(zip(texts, effects, strict=True)))
+    if column.nunique() <= FEW:
+        return Variable.coded(name, coef[name], levels=column.unique())
+    low, high = column.min(), column.max()
+    return Variable.numeric(name, coef[name], low=low, high=high)
+
+
+def _nomogram(case, data):
+    design = _design(case, data)
+    fit = fit_cox(design.to_numpy(), RiskSets(data["event"] == 1, data["time"]))
+    coef = dict(zip(design.columns, fit.coef, strict=True))
+    center = float(design.mean().to_numpy() @ fit.coef)
+    lp = design.to_numpy() @ fit.coef - center
+    hazard = baseline_hazard(fit.state)  # of the average patient: the kernel centres X
+    times = case.params["times"]
+    variables = [
+        _variable(name, data[name], coef, name in case.params["factor"])
+        for name in [*case.params["numeric"], *case.params["factor"]]
+    ]
+    nomogram = Nomogram(
+        variables=variables,
+        center=center,
+        times=times,
+        baseline_survival=hazard.survival(times, [0.0])[0],
+        max_time=data["time"].max(),
+        lp_range=(lp.min(), lp.max()),
+    )
+    return nomogram, coef
+
+
+def _same_values(ours, theirs):
+    """Compare tick labels: rms prints numbers as text with 7 significant digits."""
+    same = [
+        a == b if isinstance(a, str) else np.isclose(a, float(b), rtol=1e-6, atol=1e-12)
+        for a, b in zip(ours, theirs, strict=False)
+    ]
+    ok = len(ours) == len(theirs) and all(same)
+    return Verdict(ok, f"ours {list(ours)}, golden {theirs}")
+
+
+def _surv_axis(nomogram, name, time):
+    """Return rms's axis of survival: ours is of the event, read from the other end."""
+    ticks = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+    axis = nomogram.probability_axis(time, 1 - ticks)
+    return {
+        "name": name,
+        "total_points": axis["total_points"].to_numpy(),
+        "prob": 1 - axis["probability"].to_numpy(),
+    }
+
+
+def compute(case):
+    data = case.frame()
+    nomogram, coef = _nomogram(case, data)
+    factors = case.params["factor"]
+    X = data.assign(**{name: data[name].astype(str) for name in factors}).iloc[:20]
+    survival = 1 - nomogram.predict(X)
+    per_point = 1 / nomogram.points_per_lp
+    golden = case.results
+    return {
+        "coef": coef,
+        "center": nomogram.center,
+        "axes": {
+            variable.name: {
+                "values": _same_values(
+                    variable.values, golden["axes"][variable.name]["values"]
+                ),
+                "Xbeta": list(variable.effects),
+                "points": nomogram.points_of(variable),
+            }
+            for variable in nomogram.variables
+        },
+        "total_points_ticks": nomogram.total_ticks(),
+        "lp_axis": {
+            "x": nomogram.points_at(nomogram.lp_ticks()),
+            "x_real": nomogram.lp_ticks(),
+        },
+        "surv_axes": [
+            _surv_axis(nomogram, axis["name"], time)
+            for axis, time in zip(
+                golden["surv_axes"], case.params["times"], strict=True
+            )
+        ],
+        "info": {
+            "lp_at_zero_points": nomogram.lp_at_zero_points,
+            "points_per_lp": nomogram.points_per_lp,
+            "adjust": [],  # no interaction, so no variable is held at a value
+        },
+        "patient_points_first20": nomogram.points(X).to_numpy(),
+        "patient_lp_first20": nomogram.linear_predictor(X).to_numpy(),
+        "lp_equals": {
+            "intercept": nomogram.lp_at_zero_points,
+            "per_point": per_point,
+        },
+        "surv_first20": {
+            f"t{time}": survival[float(time)].to_numpy()
+            for time in case.params["times"]
+        },
+    }
