@@ -1,7 +1,8 @@
 """The survival target and the estimators of curves and hazards under it."""
 
 from sarcfeat.survival.breslow import BaselineHazard, baseline_hazard
-from sarcfeat.survival.cox import CoxFit, CoxState, cox_state, fit_cox
+from sarcfeat.survival.cox import CoxFit, CoxState, cox_state, fit_cox, wald_test
+from sarcfeat.survival.cox_each import CoxEach, fit_cox_each
 from sarcfeat.survival.kaplan_meier import (
     KaplanMeier,
     Quantile,
@@ -16,6 +17,7 @@ from sarcfeat.survival.target import SurvivalMixin, check_y, make_y
 
 __all__ = [
     "BaselineHazard",
+    "CoxEach",
     "CoxFit",
     "CoxState",
     "KaplanMeier",
@@ -30,9 +32,11 @@ __all__ = [
     "cox_state",
     "cox_zph",
     "fit_cox",
+    "fit_cox_each",
     "kaplan_meier",
     "logrank",
     "make_y",
     "nelson_aalen",
     "pairs_of_each",
+    "wald_test",
 ]

@@ -26,7 +26,7 @@ from sarcfeat._validation import listed
 from sarcfeat.exceptions import NotConverged
 from sarcfeat.survival.risk_sets import RiskSets
 
-__all__ = ["CoxFit", "CoxState", "cox_state", "fit_cox"]
+__all__ = ["CoxFit", "CoxState", "cox_state", "fit_cox", "wald_test"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,6 +87,19 @@ class CoxState:
         factor = self.sets.term_weight * by_term
         between = self.mean.T @ (factor[:, None] * self.mean)
         return np.asarray(within - between)
+
+    def score_residuals(self) -> Floats:
+        """Return each patient's part of the score, shape (n_patients, n_features)."""
+        sets, terms = self.sets, self.sets.term_group
+        of_group = np.zeros((len(sets.group_time), self.X.shape[1]))
+        np.add.at(of_group, terms, self.mean)
+        of_group /= np.bincount(terms)[:, None]
+        expected = self.X * sets.spread(self.hazard)[:, None]
+        expected -= sets.spread(self.hazard[:, None] * self.mean)
+        residuals = -self.risk[:, None] * expected
+        rows = np.flatnonzero(sets.event)
+        residuals[rows] += self.X[rows] - of_group[sets.group_of_row[rows]]
+        return np.asarray(residuals)
 
 
 def cox_state(coef: npt.ArrayLike, X: Floats, sets: RiskSets) -> CoxState:
@@ -152,7 +165,8 @@ class CoxFit:
     converged : bool
     n_iter : int
     state : CoxState
-        The likelihood at the solution, on the X that was given.
+        The likelihood at the solution, on the X that was given: centre it first where
+        its columns are far from 0.
     """
 
     coef: Floats
@@ -168,6 +182,17 @@ class CoxFit:
     converged: bool
     n_iter: int
     state: CoxState = field(repr=False)
+
+    def robust_vcov(self) -> Floats:
+        """Return the sandwich covariance: each patient's influence, squared.
+
+        Holds where case weights are no counts. Lin & Wei, JASA 1989.
+        """
+        weight = self.state.sets.weight[:, None]
+        influence = weight * self.state.score_residuals() @ np.nan_to_num(self.vcov)
+        vcov = influence.T @ influence
+        vcov[self.aliased, :] = vcov[:, self.aliased] = np.nan
+        return np.asarray(vcov)
 
 
 def fit_cox(
@@ -226,8 +251,8 @@ def fit_cox(
     _warn(found, diverging, names or [f"x{j}" for j in range(len(kept))], max_iter)
     coef, vcov = coef / scale, vcov / np.outer(scale, scale)
     inside = np.ix_(kept, kept)
-    df, b, u = int(kept.sum()), found.coef, start.score()[kept]
-    final = cox_state(coef, X - centre, sets)
+    df, u = int(kept.sum()), start.score()[kept]
+    final = cox_state(coef, X, sets)
     return CoxFit(
         coef=coef,
         se=np.sqrt(np.diag(vcov)),
@@ -235,7 +260,7 @@ def fit_cox(
         loglik=found.loglik,
         loglik_null=start.loglik,
         lr_test=_chi2(2 * (found.loglik - start.loglik), df),
-        wald_test=_chi2(float(b @ found.information @ b), df),
+        wald_test=wald_test(coef, vcov),
         score_test=_chi2(float(u @ _solve(start.information()[inside], u)), df),
         aliased=~kept,
         diverging=diverging,
@@ -249,7 +274,6 @@ def fit_cox(
 class _Found:
     coef: Floats
     vcov: Floats
-    information: Floats
     loglik: float
     diverging: npt.NDArray[np.bool_]
     converged: bool
@@ -280,12 +304,10 @@ def _newton(Z: Floats, sets: RiskSets, max_iter: int) -> _Found:
         # Still moving, or moved so far that exp(coefficient) has no meaning left.
         diverging = (np.abs(step) > _STEP_OPEN) | (np.abs(coef) > 20)
         converged = not diverging.any() and n_iter < max_iter
-    information = state.information()
-    vcov = _solve(information, np.eye(len(coef)))
+    vcov = _solve(state.information(), np.eye(len(coef)))
     return _Found(
         coef,
         (vcov + vcov.T) / 2,
-        information,
         state.loglik,
         diverging,
         converged,
@@ -327,6 +349,24 @@ def _solve(information: Floats, right: Floats) -> Floats:
     except linalg.LinAlgError:
         # Nearly singular on the way to infinity: the shortest step will do.
         return np.asarray(linalg.lstsq(information, right)[0])
+
+
+def wald_test(coef: Floats, vcov: Floats) -> tuple[float, int, float]:
+    """Test that all coefficients are 0; an aliased column (NaN) is not counted.
+
+    Returns
+    -------
+    statistic, df, p : float, int, float
+
+    Examples
+    --------
+    >>> wald_test(np.array([1.0]), np.array([[0.25]]))[:2]
+    (4.0, 1)
+    """
+    known = ~np.isnan(np.diag(vcov))
+    b = coef[known]
+    statistic = float(b @ _solve(vcov[np.ix_(known, known)], b))
+    return _chi2(statistic, int(known.sum()))
 
 
 def _chi2(statistic: float, df: int) -> tuple[float, int, float]:

@@ -33,7 +33,7 @@ def cox_zph(
         Column names.
     transform : {"km", "rank", "identity", "log"}
         The scale of time on which a coefficient is allowed to drift: share of events
-        so far, rank, time itself, or its logarithm.
+        so far, rank among all times, time itself, or its logarithm.
 
     Returns
     -------
@@ -89,8 +89,10 @@ def _km(sets: RiskSets) -> Floats:
 
 
 def _rank(sets: RiskSets) -> Floats:
-    ranks = rankdata(np.repeat(sets.group_time, sets.n_deaths))
-    return np.asarray(ranks[np.r_[0, np.cumsum(sets.n_deaths)[:-1]]])
+    # Among all patients' times, censored ones included, as cox.zph does.
+    by_group = np.zeros(len(sets.group_time))
+    by_group[sets.group_of_row[sets.event]] = rankdata(sets.time)[sets.event]
+    return by_group
 
 
 _TRANSFORMS: dict[str, Callable[[RiskSets], Floats]] = {

@@ -5,6 +5,15 @@ from sarcfeat.transform.combat import ComBat
 from sarcfeat.transform.icc_filter import ICCFilter
 from sarcfeat.transform.median_imputer import MedianImputer
 from sarcfeat.transform.mrmr import MRMR
+from sarcfeat.transform.univariate_cox_filter import UnivariateCoxFilter
 from sarcfeat.transform.z_score import ZScore
 
-__all__ = ["MRMR", "ComBat", "ICCFilter", "MedianImputer", "ZScore", "columns"]
+__all__ = [
+    "MRMR",
+    "ComBat",
+    "ICCFilter",
+    "MedianImputer",
+    "UnivariateCoxFilter",
+    "ZScore",
+    "columns",
+]

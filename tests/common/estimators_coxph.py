@@ -1,0 +1,4 @@
+from sarcfeat import CoxPH
+from tests.adapters import survival
+
+ESTIMATORS = [(survival(CoxPH()), {})]

@@ -1,0 +1,4 @@
+from sarcfeat.transform import UnivariateCoxFilter
+from tests.adapters import survival
+
+ESTIMATORS = [(survival(UnivariateCoxFilter(alpha=1.0)), {})]
