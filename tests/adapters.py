@@ -2,17 +2,25 @@
 
 scikit-learn's checks feed numeric y. `survival` wraps a class so that its ``fit``
 turns any 1-d y into ``(event, time)``; `with_readings` gives an ICC filter a second
-reading of whatever X a check invents; `with_site` appends a two-level site column.
+reading of whatever X a check invents; `with_site` gives every row one of two sites.
 They are for tests only.
 """
 
 import copy
+import itertools
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
+import scipy.sparse
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from sarcfeat.survival import make_y
+
+_NUMBERS = itertools.count()
 
 
 def numeric_to_survival(y):
@@ -62,23 +70,65 @@ def survival(estimator):
     return _adapted(base, estimator, members)
 
 
-def with_readings(estimator, make_readings):
-    """Return a copy of an ICC filter that is re-read on the X of each check.
+def with_readings(estimator):
+    """Return a copy of an ICC filter that finds a second reading of any X.
 
-    `make_readings(X)` builds the readings object from the array of the check.
+    The second reader sees every value one part in a hundred higher.
     """
     base = type(estimator)
 
     def fit(self, X, y=None):
-        if hasattr(X, "shape") and len(X.shape) == 2 and _num_samples(X) > 0:
-            self.readings = make_readings(X)
+        self._seen = X
         return base.fit(self, X, y)
 
-    return _adapted(base, estimator, {"fit": fit})
+    def _load(self, patients):
+        first = pd.DataFrame(np.asarray(self._seen)).astype(float).set_axis(patients)
+        return pd.concat(
+            {("A", 1): first, ("B", 1): first * 1.01},
+            names=["reader", "session", "patient"],
+        ).reorder_levels(["patient", "reader", "session"])
+
+    return _adapted(base, estimator, {"fit": fit, "_load": _load})
+
+
+def with_site(estimator):
+    """Return a copy of a harmoniser that gives each row of any X one of two sites.
+
+    The site depends on the row alone, as a column of X would.
+    """
+    base = type(estimator)
+
+    def _site(self, X, *, learn):
+        values = np.asarray(X, dtype=object)
+        if scipy.sparse.issparse(X) or values.ndim != 2 or not values.size:
+            return None
+        try:
+            first = values[:, 0].astype(float)
+        except (TypeError, ValueError):
+            return None
+        if learn:
+            self._cut = float(np.median(first[np.isfinite(first)] if first.size else 0))
+        return np.where(first > self._cut, "high", "low")
+
+    def fit(self, X, y=None, site=None):
+        return base.fit(self, X, y, site=_site(self, X, learn=True))
+
+    def transform(self, X, site=None):
+        check_is_fitted(self)
+        return base.transform(self, X, site=_site(self, X, learn=False))
+
+    def fit_transform(self, X, y=None, site=None):
+        return self.fit(X, y).transform(X)
+
+    members = {"fit": fit, "transform": transform, "fit_transform": fit_transform}
+    return _adapted(base, estimator, members)
 
 
 def _adapted(base, estimator, members):
     name = base.__name__
     cls = type(name, (base,), {"__doc__": base.__doc__, **members})
+    # Pickle finds a class by module and qualified name.
+    cls.__module__, cls.__qualname__ = __name__, f"{name}_{next(_NUMBERS)}"
+    globals()[cls.__qualname__] = cls
     # get_params reads the signature of __init__, which the subclass inherits.
     return cls(**copy.deepcopy(estimator.get_params(deep=False)))

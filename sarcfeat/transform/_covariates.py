@@ -52,15 +52,21 @@ class Covariates:
             )
         return cls(levels)
 
-    def encode(self, X: Any) -> np.ndarray:
+    def encode(self, X: Any, n: int) -> np.ndarray:
         """Return the covariates as an array (n_patients, n_columns).
+
+        Parameters
+        ----------
+        X : DataFrame, or anything where there are no covariates
+        n : int
+            The number of patients.
 
         Raises
         ------
         InvalidInput
             A value is missing, or a level was not there at the fit.
         """
-        parts = [np.empty((len(X), 0))]
+        parts = [np.empty((n, 0))]
         for name, levels in self.levels.items():
             column = X[name]
             if column.isna().any():

@@ -16,7 +16,13 @@ import numpy as np
 
 from sarcfeat.exceptions import NotConverged
 
-__all__ = ["LocationScale", "adjust", "fit_location_scale"]
+__all__ = [
+    "LocationScale",
+    "adjust",
+    "batch_design",
+    "fit_location_scale",
+    "unadjustable",
+]
 
 # The largest relative step at which sva stops; iterating further moves values by 3e-5.
 STEP = 1e-4
@@ -276,3 +282,19 @@ def adjust(
     Z = (X - mean) / model.scale
     Z = (Z - model.gamma[batch]) / np.sqrt(model.delta[batch])
     return Z * model.scale + mean
+
+
+def unadjustable(values: np.ndarray, codes: np.ndarray, mean_only: bool) -> np.ndarray:
+    """Return why a feature has to pass unchanged; an empty text where it has not."""
+    why = np.full(values.shape[1], "", dtype=object)
+    for code in range(codes.max() + 1):
+        rows = values[codes == code]
+        there = (~np.isnan(rows)).sum(axis=0)
+        high = np.max(rows, axis=0, where=~np.isnan(rows), initial=-np.inf)
+        low = np.min(rows, axis=0, where=~np.isnan(rows), initial=np.inf)
+        few = there < (1 if mean_only else 2)
+        # As in sva: one patient alone is no constant.
+        constant = (high == low) & (len(rows) > 1) & ~few
+        why[constant & (why == "")] = "constant within a batch"
+        why[few & (why == "")] = "missing in a batch"
+    return why

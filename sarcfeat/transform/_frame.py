@@ -43,6 +43,7 @@ def read_features(
     reset: bool,
     passed: Sequence[str] = (),
     allow_nan: bool = False,
+    min_samples: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Check X and return its feature values and which columns of X they are.
 
@@ -56,6 +57,8 @@ def read_features(
         Columns of a frame that are no features, whatever they hold.
     allow_nan : bool
         Whether a value may be missing.
+    min_samples : int
+        The fewest patients to go on with.
 
     Returns
     -------
@@ -67,28 +70,24 @@ def read_features(
     InvalidInput
         A frame has a column twice, or a feature column that holds no numbers.
     """
-    finite: Any = "allow-nan" if allow_nan else True
+    rules: dict[str, Any] = {
+        "dtype": np.float64,
+        "ensure_all_finite": "allow-nan" if allow_nan else True,
+        "ensure_min_samples": min_samples,
+    }
     if not isinstance(X, pd.DataFrame):
-        values = validate_data(
-            estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=finite
-        )
+        values = validate_data(estimator, X, reset=reset, **rules)
         return values, np.ones(values.shape[1], dtype=bool)
-    validate_data(estimator, X, reset=reset, skip_check_array=True)
     if X.columns.has_duplicates:
         twice = X.columns[X.columns.duplicated()].unique()
         raise InvalidInput(f"X holds these columns more than once: {listed(twice)}.")
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
     is_feature = np.array([name not in set(passed) for name in X.columns], dtype=bool)
     features = X.loc[:, is_feature]
     _refuse_text(features, passed)
     if not features.shape[1]:
         return np.empty((len(X), 0)), is_feature
-    values = check_array(
-        features,
-        dtype=np.float64,
-        ensure_all_finite=finite,
-        estimator=estimator,
-        input_name="X",
-    )
+    values = check_array(features, estimator=estimator, input_name="X", **rules)
     return values, is_feature
 
 

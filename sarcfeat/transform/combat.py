@@ -1,4 +1,4 @@
-"""Take scanner and hospital effects out of features, learnt on the training patients."""
+"""Take scanner and hospital effects out of features, learnt in training only."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from sarcfeat._validation import StrOptions, check_params, did_you_mean, listed, pick
+from sarcfeat._validation import StrOptions, check_params, listed, pick
 from sarcfeat.exceptions import (
     InvalidInput,
     OneBatch,
     SarcfeatWarning,
-    UnknownName,
     UnseenBatch,
 )
+from sarcfeat.transform._batch import batch_labels, require_column
 from sarcfeat.transform._covariates import Covariates
 from sarcfeat.transform._empirical_bayes import (
     LocationScale,
     adjust,
     batch_design,
     fit_location_scale,
+    unadjustable,
 )
 from sarcfeat.transform._frame import (
     checked_names,
@@ -164,17 +165,19 @@ class ComBat(TransformerMixin, BaseEstimator):
             X has no such batch or covariate column, or there is no batch `reference`.
         """
         check_params(self)
+        preserved = list(self.covariates or ())
+        if isinstance(X, pd.DataFrame) and self.batch is not None and site is None:
+            require_column(X, self.batch)
+        self._covariates = Covariates.learn(X, preserved)
         values, is_feature = self._read(X, reset=True)
         columns = input_names(self)
-        preserved = list(self.covariates or ())
         self.support_ = is_feature | np.isin(columns, preserved)
         self.dropped_ = reasons([(c, "the batch") for c in columns[~self.support_]])
         self._model: LocationScale | None = None
-        self._covariates = Covariates.learn(X, preserved)
         self._remember(columns[is_feature], values)
         if self.batch is None:
             return self
-        labels = self._labels(X, site)
+        labels = batch_labels(X, self.batch, site)
         self.batches_ = sorted(labels.unique(), key=str)
         codes = pd.Index(self.batches_).get_indexer(labels)
         counts = np.bincount(codes)
@@ -211,7 +214,7 @@ class ComBat(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "support_")
         values, is_feature = self._read(X, reset=False)
         if self.batch is not None:
-            labels = self._labels(X, site)
+            labels = batch_labels(X, self.batch, site)
             codes = pd.Index(self.batches_).get_indexer(labels)
             self._meet_unseen(labels, codes)
             values = self._adjusted(values, codes, X)
@@ -248,37 +251,6 @@ class ComBat(TransformerMixin, BaseEstimator):
             self, X, reset=reset, passed=sorted(passed), allow_nan=True
         )
 
-    def _labels(self, X: Any, site: Any) -> pd.Series:
-        """Return the batch of each patient, from `site` or from the column of X."""
-        frame = isinstance(X, pd.DataFrame)
-        index = X.index if frame else pd.RangeIndex(len(X))
-        if site is not None:
-            check_consistent_length(X, site)
-            if frame and isinstance(site, pd.Series) and not site.index.equals(index):
-                raise InvalidInput(
-                    "site is a Series of other patients, or in another order, than X. "
-                    "Give it the index of X: site.loc[X.index]."
-                )
-            labels = pd.Series(np.asarray(site, dtype=object), index=index)
-        elif not frame:
-            raise InvalidInput(
-                f"X is an array without column names, so the batch {self.batch!r} cannot "
-                "be found: pass site=..., a DataFrame, or batch=None."
-            )
-        elif self.batch not in X.columns:
-            raise UnknownName(
-                f"X has no column {self.batch!r}.{did_you_mean(self.batch, X.columns)} "
-                "Name the batch column, pass site=..., or batch=None for none."
-            )
-        else:
-            labels = X[self.batch].astype(object)
-        if labels.isna().any():
-            raise InvalidInput(
-                f"{int(labels.isna().sum())} patients have no {self.batch}: "
-                f"{listed(labels.index[labels.isna()])}. Fill it in or leave them out."
-            )
-        return labels
-
     def _refuse_single(self, counts: np.ndarray) -> None:
         self.mean_only_ = bool(self.mean_only)
         alone = [b for b, n in zip(self.batches_, counts, strict=True) if n == 1]
@@ -310,12 +282,12 @@ class ComBat(TransformerMixin, BaseEstimator):
     def _learn(
         self, values: np.ndarray, names: np.ndarray, codes: np.ndarray, X: Any
     ) -> None:
-        covariates = self._covariates.encode(X)
+        covariates = self._covariates.encode(X, len(values))
         reference = None
         if self.reference is not None:
             reference = self.batches_.index(self.reference)
         self._refuse_confounded(codes, covariates, reference)
-        why = _unadjustable(values, codes, self.mean_only_)
+        why = unadjustable(values, codes, self.mean_only_)
         usable = why == ""
         model = fit_location_scale(
             values[:, usable],
@@ -328,9 +300,8 @@ class ComBat(TransformerMixin, BaseEstimator):
         solved = np.isfinite(model.gamma).all(axis=0) & np.isfinite(model.scale)
         why[np.flatnonzero(usable)[~solved]] = "the covariates leave no variation"
         self._adjusts = why == ""
-        self.unadjusted_ = reasons(
-            list(zip(names[why != ""], why[why != ""], strict=True))
-        )
+        left = ~self._adjusts
+        self.unadjusted_ = reasons(list(zip(names[left], why[left], strict=True)))
         self._model = LocationScale(
             model.grand_mean[solved],
             model.scale[solved],
@@ -370,8 +341,8 @@ class ComBat(TransformerMixin, BaseEstimator):
                 "unseen='reference' or 'skip' to leave their values as they are."
             )
         warnings.warn(
-            f"ComBat leaves {int(unseen.sum())} patients of unseen batches as they are: "
-            f"{batches} (patients {patients}).",
+            f"ComBat leaves {int(unseen.sum())} patients of unseen batches as they "
+            f"are: {batches} (patients {patients}).",
             SarcfeatWarning,
             stacklevel=3,
         )
@@ -382,7 +353,7 @@ class ComBat(TransformerMixin, BaseEstimator):
         rows = codes >= 0
         if self.reference is not None:  # the reference batch stays as it is, bit by bit
             rows &= codes != self.batches_.index(self.reference)
-        covariates = self._covariates.encode(X)[rows]
+        covariates = self._covariates.encode(X, len(values))[rows]
         where = np.ix_(rows, self._adjusts)
         values = values.copy()
         values[where] = adjust(values[where], codes[rows], covariates, self._model)
@@ -393,19 +364,3 @@ class ComBat(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _unadjustable(values: np.ndarray, codes: np.ndarray, mean_only: bool) -> np.ndarray:
-    """Return why a feature has to pass unchanged; an empty text where it has not."""
-    why = np.full(values.shape[1], "", dtype=object)
-    for code in range(codes.max() + 1):
-        rows = values[codes == code]
-        there = (~np.isnan(rows)).sum(axis=0)
-        high = np.max(rows, axis=0, where=~np.isnan(rows), initial=-np.inf)
-        low = np.min(rows, axis=0, where=~np.isnan(rows), initial=np.inf)
-        few = there < (1 if mean_only else 2)
-        # As in sva: one patient alone is no constant.
-        constant = (high == low) & (len(rows) > 1) & ~few
-        why[constant & (why == "")] = "constant within a batch"
-        why[few & (why == "")] = "missing in a batch"
-    return why

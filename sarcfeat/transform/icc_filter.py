@@ -122,11 +122,10 @@ class ICCFilter(ColumnFilter):
     >>> patients = ["p1", "p2", "p3", "p4", "p5"]
     >>> a = pd.DataFrame({"ct.size": [1.0, 2, 3, 4, 5], "ct.edge": [1.0, 2, 3, 4, 5]})
     >>> b = pd.DataFrame({"ct.size": [1.1, 2, 3, 4, 5], "ct.edge": [5.0, 1, 4, 2, 3]})
-    >>> table = pd.concat({("A", 1): a.set_axis(patients), ("B", 1): b.set_axis(patients)})
-    >>> table = table.reorder_levels([2, 0, 1])
-    >>> table.index.names = ["patient", "reader", "session"]
-    >>> X = a.set_axis(patients)
-    >>> filter = ICCFilter(Readings.from_frame(table), threshold=0.8).fit(X)
+    >>> a.index = b.index = pd.Index(patients, name="patient")
+    >>> table = pd.concat({("A", 1): a, ("B", 1): b}, names=["reader", "session"])
+    >>> readings = Readings.from_frame(table.reorder_levels([2, 0, 1]))
+    >>> filter = ICCFilter(readings, threshold=0.8).fit(a)
     >>> list(filter.get_feature_names_out())
     ['ct.size']
     >>> filter.dropped_["reason"].item()
@@ -184,14 +183,19 @@ class ICCFilter(ColumnFilter):
                 "Readings.from_frame(table) where there is no store."
             )
         check_params(self)
-        _, is_feature = read_features(
-            self, X, reset=True, passed=self.passthrough, allow_nan=True
+        values, is_feature = read_features(
+            self,
+            X,
+            reset=True,
+            passed=self.passthrough,
+            allow_nan=True,
+            min_samples=2,
         )
         names = input_names(self)[is_feature]
         if isinstance(X, pd.DataFrame):
             patients = pd.Index(X.index).unique()
         else:
-            patients = pd.RangeIndex(len(X))
+            patients = pd.RangeIndex(len(values))
         self.report_ = self._report(
             names, patients, by_name=isinstance(X, pd.DataFrame)
         )
@@ -201,9 +205,10 @@ class ICCFilter(ColumnFilter):
         lost = self.report_.loc[~kept, ["feature", "reason"]]
         self.dropped_ = reasons(list(lost.itertuples(index=False, name=None)))
         if len(names) and not kept.any():
+            highest = self.report_["lower" if self.bound == "lower" else "icc"].max()
             warnings.warn(
-                f"No feature of {len(names)} has {self.form} of at least "
-                f"{self.threshold:g}; the highest is {self.report_[_column(self)].max():.2g}.",
+                f"None of {len(names)} features has {self.form} of at least "
+                f"{self.threshold:g}; the highest is {highest:.2g}.",
                 NothingSelected,
                 stacklevel=2,
             )
@@ -230,8 +235,8 @@ class ICCFilter(ColumnFilter):
             self._refuse_too_few(values, readings)
             if _same_everywhere(values):
                 warnings.warn(
-                    f"The readings {listed(readings)} are identical in every feature of "
-                    "every patient, so every ICC is 1. Are the masks copies?",
+                    f"The readings {listed(readings)} are identical in every feature "
+                    "of every patient, so every ICC is 1. Are the masks copies?",
                     SarcfeatWarning,
                     stacklevel=3,
                 )
@@ -246,7 +251,7 @@ class ICCFilter(ColumnFilter):
     def _columns_read(
         self, names: np.ndarray, table: pd.DataFrame, *, by_name: bool
     ) -> list[Any]:
-        """Return, for each feature, its column among the readings (None: it has none)."""
+        """Return each feature's column among the readings, None where it has none."""
         if not by_name:
             if table.shape[1] != len(names):
                 raise InvalidInput(
@@ -299,10 +304,6 @@ class ICCFilter(ColumnFilter):
         reason[few] = [f"{n} patients with every reading" for n in result.n[few]]
         reason[kept] = ""
         return kept, reason
-
-
-def _column(filter: ICCFilter) -> str:
-    return "lower" if filter.bound == "lower" else "icc"
 
 
 def _table(

@@ -98,12 +98,21 @@ def read_target(y: Any, n: int) -> tuple[str, Any]:
     check_consistent_length(np.empty((n, 0)), values)
     if pd.isna(values).any() or (values.dtype.kind == "f" and np.isinf(values).any()):
         raise InvalidInput("Input y contains NaN or infinity.")
+    if values.dtype == object:
+        values = _numbers_if_numbers(values)
     codes, classes = pd.factorize(values, sort=True)
     if len(classes) <= 2:
         return "binary", codes
     if values.dtype.kind in "fiu":
         return "continuous", values.astype(float)
     return "classes", codes
+
+
+def _numbers_if_numbers(values: np.ndarray) -> np.ndarray:
+    try:
+        return values.astype(float)
+    except (TypeError, ValueError):  # labels, then
+        return values.astype(str)
 
 
 class MRMR(ColumnFilter):
@@ -125,9 +134,9 @@ class MRMR(ColumnFilter):
     redundancy : {"mi", "correlation"}
         Association of two features: the mutual information of their Pearson correlation
         or its absolute value.
-    score : {"difference", "quotient"}
+    scheme : {"difference", "quotient"}
         Relevance minus, or divided by, the mean redundancy. ``relevance="f",
-        redundancy="correlation", score="quotient"`` is the FCQ of Zhao and colleagues.
+        redundancy="correlation", scheme="quotient"`` is the FCQ of Zhao and colleagues.
     ties : {"half", "mRMRe"}
         How a concordance counts two patients with the same value: one half, or as
         discordant, as mRMRe does (a feature of mostly zeros then looks relevant). Both
@@ -153,10 +162,10 @@ class MRMR(ColumnFilter):
 
     References
     ----------
-    De Jay N, et al. mRMRe: an R package for parallelized mRMR ensemble feature selection.
-    Bioinformatics 2013;29:2365-8. Zhao Z, Anand R, Wang M. Maximum relevance and minimum
-    redundancy feature selection methods for a marketing machine learning platform. DSAA
-    2019.
+    De Jay N, et al. mRMRe: an R package for parallelized mRMR ensemble feature
+    selection. Bioinformatics 2013;29:2365-8. Zhao Z, Anand R, Wang M. Maximum relevance
+    and minimum redundancy feature selection methods for a marketing machine learning
+    platform. DSAA 2019.
 
     Examples
     --------
@@ -185,7 +194,7 @@ class MRMR(ColumnFilter):
             )
         ],
         "redundancy": [StrOptions({"mi", "correlation"})],
-        "score": [StrOptions({"difference", "quotient"})],
+        "scheme": [StrOptions({"difference", "quotient"})],
         "ties": [StrOptions({"half", "mRMRe"})],
         "passthrough": ["array-like"],
     }
@@ -196,14 +205,14 @@ class MRMR(ColumnFilter):
         *,
         relevance: str = "auto",
         redundancy: str = "mi",
-        score: str = "difference",
+        scheme: str = "difference",
         ties: str = "half",
         passthrough: Sequence[str] = ("site",),
     ) -> None:
         self.k = k
         self.relevance = relevance
         self.redundancy = redundancy
-        self.score = score
+        self.scheme = scheme
         self.ties = ties
         self.passthrough = passthrough
 
@@ -238,7 +247,7 @@ class MRMR(ColumnFilter):
                 self.relevance_,
                 self._redundancy(standardised(values)),
                 self.k,
-                quotient=self.score == "quotient",
+                quotient=self.scheme == "quotient",
             )
         self._remember(names, is_feature, order)
         return self
@@ -298,7 +307,7 @@ class MRMR(ColumnFilter):
 
     def _redundancy(self, Z: np.ndarray) -> Callable[[int], np.ndarray]:
         measure = mutual_information if self.redundancy == "mi" else np.abs
-        floor = FLOOR if self.score == "quotient" else 0.0
+        floor = FLOOR if self.scheme == "quotient" else 0.0
         return lambda j: np.maximum(measure(Z.T @ Z[:, j]), floor)
 
     def __sklearn_tags__(self) -> Any:

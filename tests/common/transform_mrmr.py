@@ -1,0 +1,3 @@
+from sarcfeat.transform import MRMR
+
+ESTIMATORS = [(MRMR(k=3), {})]

@@ -1,0 +1,3 @@
+from sarcfeat.transform import ZScore
+
+ESTIMATORS = [(ZScore(), {})]
