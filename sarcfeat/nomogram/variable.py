@@ -214,7 +214,7 @@ class Variable:
         numbers = np.asarray(column, dtype=float)
         bad = ~np.isfinite(numbers)
         if bad.any():
-            names = listed(patients[i] for i in np.flatnonzero(bad))
+            names = listed(p for p, out in zip(patients, bad, strict=True) if out)
             raise InvalidInput(
                 f"{self.name!r} is missing or infinite for {int(bad.sum())} patients: "
                 f"{names}. A nomogram needs every variable; impute in the pipeline "
