@@ -82,7 +82,12 @@ class CoxPH(SurvivalMixin, BaseEstimator):
     ranges_ : DataFrame
         Index: the columns; ``low, high`` (the interval that holds all but the 10 most
         extreme patients at each end, 5 % at most), ``median``, ``levels`` (the distinct
-        values of a column with two or three of them, else None). Nomograms use it.
+        values of a column with two or three of them, else None), ``minimum, maximum``.
+        Nomograms use it.
+    lp_range_ : tuple of float
+        Lowest and highest linear predictor among the training patients.
+    max_time_ : float
+        The longest follow-up among the training patients.
     aliased_ : list of str
         The columns without a coefficient of their own.
     n_features_in_ : int
@@ -174,6 +179,8 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         self._store(fit, names)
         self.ranges_ = _ranges(values, names)
         risk = (values - self.means_) @ self.coef_
+        self.lp_range_ = (float(risk.min()), float(risk.max()))
+        self.max_time_ = float(time.max())
         self.concordance_: Concordance = concordance(
             event, time, risk, sample_weight=weight, level=self.level
         )
@@ -380,11 +387,12 @@ def _ranges(values: Floats, names: list[str]) -> pd.DataFrame:
     for column in values.T:
         low, middle, high = np.quantile(column, [tail, 0.5, 1 - tail])
         distinct = np.unique(column)
+        ends = (float(distinct[0]), float(distinct[-1]))
         few = 2 <= len(distinct) <= _MOST_LEVELS
         levels = tuple(distinct.tolist()) if few else None
         if low == high:  # nearly all patients share one value
-            low, high = column.min(), column.max()
-        rows.append((float(low), float(high), float(middle), levels))
+            low, high = ends
+        rows.append((float(low), float(high), float(middle), levels, *ends))
     index = pd.Index(names, name="feature", dtype="str")
-    columns = ["low", "high", "median", "levels"]
+    columns = ["low", "high", "median", "levels", "minimum", "maximum"]
     return pd.DataFrame(rows, index=index, columns=columns).astype({"levels": object})
