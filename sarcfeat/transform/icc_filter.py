@@ -50,7 +50,8 @@ def stack_readings(
     InvalidInput
         A patient has two rows of one reader and session.
     """
-    rows = patients.get_indexer(table.index.get_level_values(0))
+    # Ids are text everywhere: patient 007 of a table is not patient 7.
+    rows = patients.get_indexer(table.index.get_level_values(0).astype(str))
     table, rows = table.loc[rows >= 0, list(columns)], rows[rows >= 0]
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()]
@@ -83,7 +84,7 @@ class ICCFilter(ColumnFilter):
     readings : Readings
         Repeated readings, as ``store.readings("radiomics.t1")`` returns them; for
         a table of your own, ``Readings.from_frame(table)``. An array given as X is
-        matched by row number and by the order of the columns.
+        matched by row number (patient "0", "1", …) and by the order of the columns.
     threshold : float
         A feature is kept when its coefficient is at least this.
     form : {"ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"}
@@ -129,7 +130,7 @@ class ICCFilter(ColumnFilter):
     >>> list(filter.get_feature_names_out())
     ['ct.size']
     >>> filter.dropped_["reason"].item()
-    'ICC(A,1) -0.56 < 0.8'
+    'ICC(A,1) -0.41 < 0.8'
     """
 
     _allow_nan = True
@@ -193,9 +194,9 @@ class ICCFilter(ColumnFilter):
         )
         names = input_names(self)[is_feature]
         if isinstance(X, pd.DataFrame):
-            patients = pd.Index(X.index).unique()
+            patients = X.index.astype(str).unique()
         else:
-            patients = pd.RangeIndex(len(values))
+            patients = pd.RangeIndex(len(values)).astype(str)
         self.report_ = self._report(
             names, patients, by_name=isinstance(X, pd.DataFrame)
         )

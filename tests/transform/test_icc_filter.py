@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.metrics.icc import icc
+from sarcfeat.store import Readings
 from sarcfeat.transform import ICCFilter
 
 NAMES = [f"radiomics.t1.f{i}" for i in range(6)]
@@ -189,7 +190,7 @@ def test_sessions_are_readings_too(values, X):
 
 
 def test_array_is_matched_by_position(values, X):
-    readings = Table(table(values, patients=range(40)))
+    readings = Table(table(values, patients=[str(i) for i in range(40)]))
     fitted = ICCFilter(readings).fit(values[:30, 0])
     np.testing.assert_allclose(fitted.report_["icc"], icc(values[:30]).value)
     assert fitted.transform(values[30:, 0]).shape == (10, fitted.get_support().sum())
@@ -208,3 +209,10 @@ def test_clone_and_set_output(values, X):
     framed = filter_.set_output(transform="pandas").fit_transform(X)
     assert list(framed.columns) == list(filter_.get_feature_names_out())
     assert framed.index.equals(X.index)
+
+
+def test_readings_of_the_store_module(values, X):
+    readings = Readings.from_frame(table(values))
+    fitted = ICCFilter(readings).fit(X)
+    np.testing.assert_allclose(fitted.report_["icc"], icc(values).value)
+    assert clone(fitted).readings is readings
