@@ -139,8 +139,8 @@ def lesion_outlines(
     >>> image, mask = np.zeros((3, 8, 8)), np.zeros((3, 8, 8))
     >>> mask[1, 2:6, 2:6] = 1
     >>> axes = lesion_outlines([("p1", image, {"A": mask})])
-    >>> axes[0].get_title()
-    'p1, slice 2 of 3'
+    >>> axes[0].get_title().splitlines()
+    ['p1', 'slice 2 of 3']
     >>> plt.close(axes[0].figure)
     """
     if not volumes or (ax is not None and len(ax) < len(volumes)):
@@ -155,7 +155,7 @@ def lesion_outlines(
         row, column = (1.0, 1.0) if spacing is None else spacing[k]
         array = np.asarray(image, dtype=float)
         z = _draw(axes[k], array, checked[k], readers, margin, row / column)
-        axes[k].set_title(f"{title}, slice {z + 1} of {len(array)}", fontsize=TEXT)
+        axes[k].set_title(f"{title}\nslice {z + 1} of {len(array)}", fontsize=TEXT)
     _name_readers(axes[0], readers)
     return axes[: len(volumes)]
 

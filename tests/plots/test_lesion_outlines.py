@@ -28,8 +28,8 @@ def outlines(ax):
 def test_the_slice_with_the_largest_lesion_is_shown(volumes):
     axes = lesion_outlines(volumes, margin=None)
     assert [ax.get_title() for ax in axes] == [
-        "p1, slice 7 of 12",
-        "p2, slice 4 of 12",
+        "p1\nslice 7 of 12",
+        "p2\nslice 4 of 12",
     ]
     np.testing.assert_array_equal(axes[0].images[0].get_array(), volumes[0][1][6])
 
