@@ -1,0 +1,16 @@
+"""Cohorts by name, from a folder, or simulated with a known truth."""
+
+from sarcfeat.datasets.cohort import ROLES, Cohort
+from sarcfeat.datasets.folder import load_folder
+from sarcfeat.datasets.simulated import make_cohort
+from sarcfeat.datasets.sts import load_sts
+from sarcfeat.datasets.tcga_sarc import load_tcga_sarc
+
+__all__ = [
+    "ROLES",
+    "Cohort",
+    "load_folder",
+    "load_sts",
+    "load_tcga_sarc",
+    "make_cohort",
+]
