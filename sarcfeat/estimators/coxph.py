@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
+from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.metrics import Concordance, concordance
@@ -32,8 +34,6 @@ from sarcfeat.survival import (
 __all__ = ["CoxPH"]
 
 Floats = npt.NDArray[np.float64]
-
-_MOST_LEVELS = 3  # a column with more distinct values is drawn as an axis
 
 
 class CoxPH(SurvivalMixin, BaseEstimator):
@@ -75,7 +75,7 @@ class CoxPH(SurvivalMixin, BaseEstimator):
     lr_test_, wald_test_, score_test_ : tuple of (statistic, df, p)
         Of no column mattering.
     concordance_ : Concordance
-        On the training data; optimistic.
+        On the training data; optimistic. Without ``influence``.
     n_events_ : int
     events_per_variable_ : float
         Events for each coefficient; below 10 the model is at risk of overfitting.
@@ -177,13 +177,13 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         sets = RiskSets(event, time, weight, ties=self.ties)
         fit = fit_cox(values - self.means_, sets, names=names, max_iter=self.max_iter)
         self._store(fit, names)
-        self.ranges_ = _ranges(values, names)
+        self.ranges_ = display_ranges(values, names)
         risk = (values - self.means_) @ self.coef_
         self.lp_range_ = (float(risk.min()), float(risk.max()))
         self.max_time_ = float(time.max())
-        self.concordance_: Concordance = concordance(
-            event, time, risk, sample_weight=weight, level=self.level
-        )
+        found = concordance(event, time, risk, sample_weight=weight, level=self.level)
+        # A fitted model keeps nothing patient by patient.
+        self.concordance_: Concordance = replace(found, influence=np.empty(0))
         return self
 
     def predict(self, X: Any) -> Floats:
@@ -378,21 +378,3 @@ def _summary(coef: Floats, se: Floats, names: list[str], level: float) -> pd.Dat
             },
             index=pd.Index(names, name="feature", dtype="str"),
         )
-
-
-def _ranges(values: Floats, names: list[str]) -> pd.DataFrame:
-    """Return the display range of each column, as ``rms::datadist`` does."""
-    tail = 10 / max(len(values), 200)
-    rows = []
-    for column in values.T:
-        low, middle, high = np.quantile(column, [tail, 0.5, 1 - tail])
-        distinct = np.unique(column)
-        ends = (float(distinct[0]), float(distinct[-1]))
-        few = 2 <= len(distinct) <= _MOST_LEVELS
-        levels = tuple(distinct.tolist()) if few else None
-        if low == high:  # nearly all patients share one value
-            low, high = ends
-        rows.append((float(low), float(high), float(middle), levels, *ends))
-    index = pd.Index(names, name="feature", dtype="str")
-    columns = ["low", "high", "median", "levels", "minimum", "maximum"]
-    return pd.DataFrame(rows, index=index, columns=columns).astype({"levels": object})

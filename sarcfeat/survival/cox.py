@@ -285,11 +285,14 @@ def _newton(Z: Floats, sets: RiskSets, max_iter: int) -> _Found:
     state = cox_state(coef, Z, sets)
     converged = Z.shape[1] == 0
     step, n_iter = np.zeros_like(coef), 0
+    diverging = np.zeros(len(coef), dtype=bool)
     while not converged and n_iter < max_iter:
         n_iter += 1
         step = _solve(state.information(), state.score())
         trial = _halved(coef, step, state, Z, sets)
         if trial is None:
+            # No better point along the step: as near as the digits allow, or lost.
+            converged = float(np.abs(step).max()) <= _STEP_OPEN
             break
         gain = trial[1].loglik - state.loglik
         step = trial[0] - coef
@@ -298,12 +301,8 @@ def _newton(Z: Floats, sets: RiskSets, max_iter: int) -> _Found:
         converged = longest <= _STEP_DONE * (1 + float(np.abs(coef).max()))
         flat = gain <= _FLAT * (1 + abs(state.loglik))
         if flat and longest > _STEP_OPEN:
+            diverging = np.abs(step) > _STEP_OPEN
             break
-    diverging = np.zeros(len(coef), dtype=bool)
-    if not converged:
-        # Still moving, or moved so far that exp(coefficient) has no meaning left.
-        diverging = (np.abs(step) > _STEP_OPEN) | (np.abs(coef) > 20)
-        converged = not diverging.any() and n_iter < max_iter
     vcov = _solve(state.information(), np.eye(len(coef)))
     return _Found(
         coef,

@@ -55,21 +55,25 @@ class KaplanMeier:
     n_risk: npt.NDArray[np.int64]
     n_event: npt.NDArray[np.int64]
 
-    def at(self, times: npt.ArrayLike) -> Floats:
+    def at(self, times: npt.ArrayLike, *, extend: bool = False) -> Floats:
         """Return the survival at given times; NaN after the last follow-up.
 
-        A curve that reached 0 stays 0.
+        A curve that reached 0 stays 0; with `extend`, any curve stays where it ended.
         """
-        return self._step(self.survival, times, before=1.0)
+        return self._step(self.survival, times, before=1.0, extend=extend)
 
-    def std_err_at(self, times: npt.ArrayLike) -> Floats:
+    def std_err_at(self, times: npt.ArrayLike, *, extend: bool = False) -> Floats:
         """Return the standard error of the survival at given times."""
-        return self._step(self.std_err, times, before=0.0)
+        return self._step(self.std_err, times, before=0.0, extend=extend)
 
-    def interval_at(self, times: npt.ArrayLike) -> tuple[Floats, Floats]:
+    def interval_at(
+        self, times: npt.ArrayLike, *, extend: bool = False
+    ) -> tuple[Floats, Floats]:
         """Return the lower and upper confidence limits at given times."""
-        lower = self._step(self.lower, times, before=1.0)
-        return lower, self._step(self.upper, times, before=1.0)
+        return (
+            self._step(self.lower, times, before=1.0, extend=extend),
+            self._step(self.upper, times, before=1.0, extend=extend),
+        )
 
     def n_risk_at(self, times: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return how many patients were at risk just before given times."""
@@ -102,11 +106,13 @@ class KaplanMeier:
         variance = (after**2 * _greenwood(self.n_risk, self.n_event)[inside])[after > 0]
         return float(areas.sum()), float(np.sqrt(variance.sum()))
 
-    def _step(self, values: Floats, times: npt.ArrayLike, before: float) -> Floats:
+    def _step(
+        self, values: Floats, times: npt.ArrayLike, before: float, extend: bool
+    ) -> Floats:
         times = np.asarray(times, dtype=float)
         where = np.searchsorted(self.time, times, side="right")
         result = np.r_[before, values][where]
-        ended = (times > self.time[-1]) & (self.survival[-1] > 0)
+        ended = (times > self.time[-1]) & (self.survival[-1] > 0) & (not extend)
         return np.asarray(np.where(ended, np.nan, result))
 
     def _crossing(self, curve: Floats, share: float) -> float:

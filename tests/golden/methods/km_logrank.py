@@ -49,15 +49,16 @@ def compute(case):
 
 
 def _curve(curve, times):
-    lower, upper = curve.interval_at(times)
+    # R was asked to extend a curve flat after the last follow-up.
+    lower, upper = curve.interval_at(times, extend=True)
     probabilities = [0.25, 0.5, 0.75]
     quantiles = [curve.quantile(p) for p in probabilities]
     return {
         "table": {
             "times": times,
             "n_risk": curve.n_risk_at(times),
-            "surv": curve.at(times),
-            "std_err": curve.std_err_at(times),
+            "surv": curve.at(times, extend=True),
+            "std_err": curve.std_err_at(times, extend=True),
             "lower": lower,
             "upper": upper,
         },
