@@ -1,0 +1,19 @@
+"""Encoders: one image and one mask become one vector, named and fingerprinted."""
+
+from sarcfeat.encoders.catalogue import describe
+from sarcfeat.encoders.encoded import Encoded, Encoder
+from sarcfeat.encoders.parameters import canonical, load_params, shipped
+from sarcfeat.encoders.perturbation import perturb_mask, write_perturbed_mask
+from sarcfeat.encoders.radiomics import Radiomics
+
+__all__ = [
+    "Encoded",
+    "Encoder",
+    "Radiomics",
+    "canonical",
+    "describe",
+    "load_params",
+    "perturb_mask",
+    "shipped",
+    "write_perturbed_mask",
+]

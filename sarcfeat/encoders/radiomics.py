@@ -1,0 +1,350 @@
+"""Radiomics: shape, intensity and texture of a lesion, by pyradiomics."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import ExitStack
+from copy import deepcopy
+from importlib import metadata, resources
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from sarcfeat._validation import listed, missing_dependency
+from sarcfeat.encoders.catalogue import describe, filtered_names
+from sarcfeat.encoders.crop import crop, margin
+from sarcfeat.encoders.encoded import Encoded
+from sarcfeat.encoders.lbp3d import provide_sph_harm
+from sarcfeat.encoders.parameters import Source, load_params
+from sarcfeat.encoders.quiet import quiet
+from sarcfeat.encoders.region import (
+    TOLERANCE,
+    Region,
+    check_finite,
+    check_size,
+    check_varies,
+    read_region,
+)
+from sarcfeat.exceptions import InvalidInput, ROITooSmall
+
+__all__ = ["Radiomics"]
+
+PACKAGE = "pyradiomics-cuda"
+
+# The files whose text decides a value; their hash is part of the fingerprint.
+_CODE = ("crop.py", "lbp3d.py", "parameters.py", "radiomics.py", "region.py")
+
+# Settings that this package handles itself; pyradiomics would set them globally or
+# differently.
+_OURS = ("correctMask", "geometryTolerance", "minimumROIDimensions", "minimumROISize")
+
+# What an optional filter needs beyond pyradiomics' own requirements.
+_FILTER_LIBRARIES = {"LBP2D": ("skimage", "scikit-image"), "LBP3D": ("trimesh",) * 2}
+
+# First-order features that voxelArrayShift moves away from the IBSI's definition.
+_SHIFTED = ("Energy", "RootMeanSquared")
+
+
+class Radiomics:
+    """Radiomic features of a lesion: its shape, its intensities and its texture.
+
+    Parameters
+    ----------
+    params : path, str, dict or None
+        A pyradiomics parameter file (YAML), the name of a shipped one (``demo.yaml``,
+        ``mri.yaml``, ``pet.yaml``, ``dlr_nomogram.yaml``, ``all_filters.yaml``), or a
+        dict of the same layout. Default: ``mri.yaml``.
+    name : str
+        Name of the feature set, the first part of its address ``radiomics.t1``.
+    label : int
+        Which number in the mask is the lesion, unless :meth:`encode` is told.
+    crop : bool
+        Cut the image to the lesion and what the filters need around it before
+        filtering. Faster on large images; the features are the same.
+
+    Attributes
+    ----------
+    params : dict
+        The parameters in canonical form: equal requests are equal dicts, whatever
+        the order of their keys.
+    feature_names : list of str
+        Names of the features, known before anything is computed. Every extraction is
+        held against it, because pyradiomics leaves a feature out in silence when a
+        filter cannot run.
+
+    Notes
+    -----
+    The numbers are those of pyradiomics [1]_ through ``pyradiomics-cuda``. Where they
+    follow the Image Biomarker Standardisation Initiative [2]_, :meth:`describe_feature`
+    gives the identifier.
+
+    References
+    ----------
+    .. [1] van Griethuysen JJM et al. Computational radiomics system to decode the
+       radiographic phenotype. Cancer Res 2017;77:e104-e107.
+    .. [2] Zwanenburg A et al. The Image Biomarker Standardization Initiative.
+       Radiology 2020;295:328-338.
+
+    Examples
+    --------
+    >>> encoder = Radiomics("demo.yaml")
+    >>> len(encoder.feature_names)
+    293
+    >>> encoder.feature_names[0]
+    'original_shape_Elongation'
+    >>> encoder.describe_feature("original_glcm_Contrast")["ibsi"]
+    'ACUI'
+    """
+
+    def __init__(
+        self,
+        params: Source = None,
+        *,
+        name: str = "radiomics",
+        label: int = 1,
+        crop: bool = True,
+    ) -> None:
+        _check_name(name)
+        self.name = name
+        self.label = label
+        self.crop = crop
+        self._params = load_params(params)
+        self._names = filtered_names(self._params)
+
+    def __repr__(self) -> str:
+        return f"<Radiomics {self.name!r}: {len(self._names)} features>"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters in canonical form (a copy)."""
+        return deepcopy(self._params)
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features, in the order of the values."""
+        return list(self._names)
+
+    @property
+    def version(self) -> str:
+        """Libraries whose change could change a value.
+
+        SimpleITK filters and resamples; its bug-fix releases are taken as harmless, so
+        that they do not ask for every lesion to be encoded again.
+        """
+        itk = ".".join(_version("SimpleITK").split(".")[:2])
+        return f"{PACKAGE} {_version(PACKAGE)}, SimpleITK {itk}"
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Say in plain JSON types what decides the values.
+
+        Two encoders with equal fingerprints give equal numbers. `label` is not in it
+        (it belongs to the mask), nor is `crop` (it does not change a value).
+
+        Returns
+        -------
+        dict
+            ``name``, ``version``, ``params``, ``weights_sha256`` (None: nothing is
+            learned) and ``code`` (sha256 of the encoder's own source).
+        """
+        return {
+            "name": self.name,
+            "version": self.version,
+            "params": self.params,
+            "weights_sha256": None,
+            "code": _code_hash(),
+        }
+
+    def describe_feature(self, name: str) -> dict[str, str | None]:
+        """Say what a feature is.
+
+        Parameters
+        ----------
+        name : str
+            A feature name, with or without its feature set in front.
+
+        Returns
+        -------
+        dict
+            ``image_filter``, ``family``, ``ibsi`` and ``unit``; see the Notes above.
+        """
+        found = describe(name)
+        shifted = self._params["setting"].get("voxelArrayShift", 0) != 0
+        if shifted and name.endswith(tuple(f"firstorder_{f}" for f in _SHIFTED)):
+            found["ibsi"] = None
+        return found
+
+    def encode(
+        self,
+        image_path: str | PathLike[str],
+        mask_path: str | PathLike[str],
+        *,
+        label: int | None = None,
+    ) -> Encoded:
+        """Compute the features of one lesion on one image.
+
+        Parameters
+        ----------
+        image_path, mask_path : str or path
+            NIfTI, NRRD or MetaImage files on one grid.
+        label : int, optional
+            Which number in the mask is the lesion; default `self.label`.
+
+        Returns
+        -------
+        Encoded
+            Names, values and what a reader of the numbers should know.
+
+        Raises
+        ------
+        InputMissing, InputEmpty, InputCorrupt, InvalidInput
+            A file is not there, has no bytes, is cut off, or is not a 3-D image.
+        GeometryMismatch
+            The mask lies on another grid than the image.
+        EmptyROI, LabelMissing, ROITooSmall
+            There is no lesion, or too little of it for the features asked for.
+        NonFiniteVoxels
+            The lesion holds NaN or infinity.
+        MissingDependency
+            pyradiomics, or a library that a filter needs, is not installed.
+        """
+        extractor = self._extractor()
+        setting = self._params["setting"]
+        region = read_region(
+            image_path,
+            mask_path,
+            label=self.label if label is None else label,
+            tolerance=setting.get("geometryTolerance", TOLERANCE),
+            resample_mask=setting.get("correctMask", False),
+        )
+        check_size(
+            region,
+            dimensions=self._dimensions(),
+            fewest=setting.get("minimumROISize"),
+        )
+        check_finite(region, needs_surroundings=self._needs_surroundings())
+        check_varies(region)
+        found, said = self._run(extractor, region)
+        values = np.array([float(found[name]) for name in self._names])
+        undefined = [
+            n for n, v in zip(self._names, values, strict=True) if not np.isfinite(v)
+        ]
+        if undefined:
+            said.append(f"{len(undefined)} features undefined: {listed(undefined)}.")
+        return Encoded(self.feature_names, values, [*region.warnings, *said])
+
+    def _dimensions(self) -> int:
+        setting = self._params["setting"]
+        flat = 2 if setting.get("force2D", False) else 3
+        return int(setting.get("minimumROIDimensions", flat))
+
+    def _needs_surroundings(self) -> bool:
+        setting = self._params["setting"]
+        return (
+            set(self._params["imageType"]) != {"Original"}
+            or setting.get("normalize", False)
+            or "resampledPixelSpacing" in setting
+        )
+
+    def _extractor(self) -> Any:
+        try:
+            from radiomics.featureextractor import RadiomicsFeatureExtractor
+        except ImportError as error:
+            raise missing_dependency(PACKAGE, "radiomics") from error
+        for filter_ in self._params["imageType"]:
+            _check_library(*_FILTER_LIBRARIES.get(filter_, ("radiomics", PACKAGE)))
+        setting = {
+            key: value
+            for key, value in self._params["setting"].items()
+            if key not in _OURS
+        }
+        with quiet("radiomics"):
+            extractor = RadiomicsFeatureExtractor(
+                **setting,
+                additionalInfo=False,
+                minimumROIDimensions=self._dimensions(),
+            )
+        extractor.enabledImagetypes = deepcopy(self._params["imageType"])
+        extractor.enabledFeatures = deepcopy(self._params["featureClass"])
+        return extractor
+
+    def _run(self, extractor: Any, region: Region) -> tuple[Mapping, list[str]]:
+        try:
+            with ExitStack() as stack:
+                said = stack.enter_context(quiet("radiomics"))
+                if "LBP3D" in self._params["imageType"]:
+                    stack.enter_context(provide_sph_harm())
+                image, mask = self._prepare(extractor, region)
+                found = extractor.execute(image, mask, label=1)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            # pyradiomics checks the lesion again after resampling and
+            # resegmentation, and has one error class for everything.
+            kind = ROITooSmall if _is_too_small(str(error)) else InvalidInput
+            raise kind(
+                f"{region.what}: {str(error).strip().rstrip('.')}. Check resampling, "
+                "resegmentation and filters against the size of this lesion."
+            ) from error
+        missing = [name for name in self._names if name not in found]
+        if missing:
+            raise InvalidInput(
+                f"{region.what}: {len(missing)} of {len(self._names)} features were "
+                f"left out in silence: {listed(missing)}. "
+                f"{' '.join(said) or 'pyradiomics gave no reason.'} "
+                "Remove the filter or family, or use larger lesions."
+            )
+        return found, said
+
+    def _prepare(self, extractor: Any, region: Region) -> tuple[Any, Any]:
+        """Normalise over the whole image, then cut away what no filter needs."""
+        voxels = margin(self._params, region.image.GetSpacing()) if self.crop else None
+        if voxels is None:
+            return region.image, region.mask
+        if extractor.settings.get("normalize", False):
+            from radiomics.imageoperations import normalizeImage
+
+            region.image = normalizeImage(region.image, **extractor.settings)
+            extractor.settings["normalize"] = False
+        return crop(region, voxels)
+
+
+def _check_name(name: Any) -> None:
+    """Refuse what could not stand in ``<name>.<sequence>.<feature>``."""
+    if not isinstance(name, str) or not name.strip() or "." in name:
+        raise InvalidInput(
+            f"name is {name!r}; expected a text without a dot, such as 'radiomics'."
+        )
+
+
+def _is_too_small(message: str) -> bool:
+    signs = (
+        "dimensions",
+        "1 segmented voxel",
+        "too small",
+        "excluded too many",
+        "not present in mask",
+        "No labels found",
+    )
+    return any(sign in message for sign in signs)
+
+
+def _check_library(module: str, package: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise missing_dependency(package, "radiomics")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError as error:
+        raise missing_dependency(package, "radiomics") from error
+
+
+def _code_hash() -> str:
+    digest = hashlib.sha256()
+    for name in _CODE:
+        source = (resources.files("sarcfeat.encoders") / name).read_bytes()
+        digest.update(source.replace(b"\r\n", b"\n"))
+    return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""Is a NIfTI file whole? The reader fills what is cut off with zeros, silently."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Protocol
+
+from sarcfeat.exceptions import InputCorrupt
+
+__all__ = ["check_complete"]
+
+HEADER = 348
+CHUNK = 1 << 20
+
+
+def check_complete(path: str | PathLike[str]) -> None:
+    """Raise if a NIfTI file is shorter than its own header says.
+
+    ITK reads a truncated NIfTI file without a word and leaves zeros where the bytes
+    are missing, so half a tumour would be encoded as air. Other formats are left to
+    their readers, which do complain.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; anything that does not end in ``.nii`` or ``.nii.gz`` passes.
+
+    Raises
+    ------
+    InputCorrupt
+        The file is cut off or its compression is damaged; the message has the bytes
+        expected and the bytes there.
+
+    Examples
+    --------
+    >>> check_complete("scan.nrrd")
+    """
+    name = fspath(path).lower()
+    if not name.endswith((".nii", ".nii.gz")):
+        return
+    with Path(path).open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if zipped else Path(path).open("rb") as stream:
+            header = stream.read(HEADER)
+            found = len(header) + _count(stream)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputCorrupt(
+            f"{fspath(path)} is cut off or damaged: {error}. "
+            "Copy it again from its source."
+        ) from error
+    expected = expected_bytes(header)
+    if found < expected:
+        raise InputCorrupt(
+            f"{fspath(path)} is cut off: its header promises {expected} bytes "
+            f"(uncompressed), {found} are there. Copy it again from its source."
+        )
+
+
+def expected_bytes(header: bytes) -> int:
+    """Return the length that a NIfTI-1 header promises; 0 when it is no such header."""
+    for order in "<>":
+        if len(header) == HEADER and struct.unpack(f"{order}i", header[:4])[0] == 348:
+            dim = struct.unpack(f"{order}8h", header[40:56])
+            bits = struct.unpack(f"{order}h", header[72:74])[0]
+            offset = int(struct.unpack(f"{order}f", header[108:112])[0])
+            if 1 <= dim[0] <= 7 and header[344:347] == b"n+1":
+                return offset + math.prod(max(n, 1) for n in dim[1 : dim[0] + 1]) * (
+                    bits // 8
+                )
+    return 0
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _count(stream: _Readable) -> int:
+    """Read to the end, which also checks the compression's own checksum."""
+    total = 0
+    while chunk := stream.read(CHUNK):
+        total += len(chunk)
+    return total
