@@ -1,0 +1,145 @@
+"""One feature set of a matrix: a row a patient, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sarcfeat._validation import listed, pick
+from sarcfeat.exceptions import LeakageError
+from sarcfeat.store.cohorts import Members
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.features import Request, choose_extractor, read_catalogue
+from sarcfeat.store.selection import (
+    Candidate,
+    candidates,
+    choose,
+    phase_of,
+    reason_for,
+    vectors,
+    why_missing,
+)
+
+__all__ = ["Block", "read_block"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The columns of one feature set."""
+
+    frame: pd.DataFrame
+    missing: list[list[str]]
+    units: list[str]
+    provenance: dict[str, Any]
+    undated: int
+
+
+def read_block(
+    db: Connection,
+    members: Members,
+    address: str,
+    request: Request,
+    reader: str | None,
+    session: int,
+    as_of: str | None,
+    extractor: str | None,
+) -> Block:
+    """Collect one feature set for every patient of the cohort."""
+    catalogue = read_catalogue(db)
+    names = request.sets[address]
+    chosen_extractor = choose_extractor(catalogue, address, extractor)
+    phase = phase_of(db, address)
+    found = candidates(db, phase, chosen_extractor, members.patients)
+    reader = _reader(found, reader, address)
+    told = why_missing(db, members, phase, chosen_extractor)
+    picked: dict[str, Candidate] = {}
+    missing: list[list[str]] = []
+    late: list[str] = []
+    for patient in members.patients:
+        mine = [c for c in found if c.patient == patient]
+        wanted = [c for c in mine if c.reader == reader and c.session == session]
+        index_time = members.index_time[patient]
+        best = choose(wanted, index_time, as_of)
+        if best is not None and best.unit_id is not None:
+            picked[patient] = best
+            continue
+        if best is None and wanted:
+            late.append(patient)
+        reason = reason_for(
+            mine, wanted, reader, session, index_time, as_of, told.get(patient)
+        )
+        missing.append([patient, address, reason])
+    _refuse_late(request, address, late, missing)
+    units = {p: str(c.unit_id) for p, c in picked.items()}
+    numbers = vectors(db, units.values(), names, address)
+    values = np.full((len(members.patients), len(names)), np.nan)
+    for row, patient in enumerate(members.patients):
+        if patient in units:
+            values[row] = numbers[units[patient]]
+    undated = sum(
+        c.acquired_at is None and members.index_time[p] is not None
+        for p, c in picked.items()
+    )
+    return Block(
+        frame=pd.DataFrame(
+            values,
+            index=pd.Index(members.patients, dtype="str", name="patient"),
+            columns=pd.Index([f"{address}.{name}" for name in names], dtype="str"),
+        ),
+        missing=missing,
+        units=list(units.values()),
+        provenance=_extractor(db, address, chosen_extractor, reader, session, units),
+        undated=undated,
+    )
+
+
+def _reader(found: list[Candidate], reader: str | None, address: str) -> str:
+    """Return the reader asked for, or the first by name."""
+    readers = sorted({c.reader for c in found})
+    if reader is None:
+        return readers[0] if readers else "A"
+    if readers:
+        pick(reader, readers, f"reader of {address}")
+    return reader
+
+
+def _refuse_late(
+    request: Request, address: str, late: list[str], missing: list[list[str]]
+) -> None:
+    named = [name for name in request.by_name if name.startswith(f"{address}.")]
+    if late and named:
+        reason = next(row[2] for row in missing if row[0] == late[0])
+        raise LeakageError(
+            f"{sorted(named)[0]} comes from images after the index time for "
+            f"{len(late)} patients: {listed(late)} ({reason}). Ask for the whole set "
+            f"{address!r} to have them excluded and listed, or leave it out."
+        )
+
+
+def _extractor(
+    db: Connection,
+    address: str,
+    extractor: str,
+    reader: str,
+    session: int,
+    units: dict[str, str],
+) -> dict[str, Any]:
+    name, version, params, weights = db.one(
+        "SELECT name, version, params_sha256, weights_sha256 FROM extractor "
+        "WHERE extractor_id = ?",
+        [extractor],
+    )
+    return {
+        "address": address,
+        "extractor_id": extractor,
+        "name": name,
+        "version": version,
+        "params_hash": params,
+        "weights_sha256": weights,
+        "reader": reader,
+        "session": session,
+        "n_patients": len(units),
+    }

@@ -1,0 +1,194 @@
+"""The one way to the catalogue: a locked-down DuckDB connection and its transactions.
+
+DuckDB treats SQL and database files as trusted input, so nothing a user brings (ids,
+feature names, paths) is ever part of the text of a statement: values are bound. The
+connection can reach no file but the catalogue and loads no extension.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from sarcfeat.exceptions import StoreBusy, StoreError
+
+__all__ = ["Connection", "Row"]
+
+Row = tuple[Any, ...]
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+}
+HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+
+
+class Connection:
+    """A catalogue that is open for writing.
+
+    Parameters
+    ----------
+    path : Path
+        The DuckDB file; created when there is none.
+
+    Raises
+    ------
+    StoreBusy
+        Another process has it open; the message names the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._commit: int | None = None
+        self._wrote = False
+        try:
+            self._db = duckdb.connect(str(path), config=CONFIG)
+        except duckdb.IOException as error:
+            raise _opening_error(path, error) from error
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement with bound values and return all its rows."""
+        # fetchall leaves no pending result, which would block the connection.
+        result: list[Row] = self._db.execute(sql, list(values)).fetchall()
+        return result
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> Row:
+        """Return the single row of a query that always has one."""
+        return self.rows(sql, values)[0]
+
+    def arrays(self, sql: str, values: Sequence[Any] = ()) -> dict[str, Any]:
+        """Return the columns of a query as arrays: fast for lists of numbers."""
+        columns: dict[str, Any] = self._db.execute(sql, list(values)).fetchnumpy()
+        return columns
+
+    def frame(self, sql: str, values: Sequence[Any] = ()) -> pd.DataFrame:
+        """Return a query as a DataFrame, on a read-only transaction."""
+        cursor = self._db.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            with warnings.catch_warnings():
+                # duckdb 2.0 drops a column in place, which pandas 3.1 deprecates.
+                warnings.simplefilter("ignore", pd.errors.Pandas4Warning)
+                found = cursor.execute(sql, list(values)).df()
+            cursor.execute("ROLLBACK")
+        finally:
+            cursor.close()
+        return found
+
+    def statements(self, sql: str) -> list[duckdb.Statement]:
+        """Take a text of SQL apart without running it."""
+        return list(self._db.extract_statements(sql))
+
+    def run(self, sql: str) -> None:
+        """Run a script of statements without values (migrations)."""
+        self._db.execute(sql).fetchall()
+
+    def update(self, sql: str, values: Sequence[Any] = ()) -> None:
+        """Change rows in place (retire them, finish a run)."""
+        self._wrote = True
+        self.rows(sql, values)
+
+    def insert(
+        self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """Append rows in one statement, stamped with the commit number.
+
+        `table` and `types` (column to SQL type, ``"us"`` for a UTC time given in
+        microseconds) are written in the source of this package, never by a user.
+        """
+        self._write("INSERT INTO", table, types, rows)
+
+    def replace(
+        self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """Like :meth:`insert`; a row of the same primary key is replaced."""
+        self._write("INSERT OR REPLACE INTO", table, types, rows)
+
+    def _write(
+        self,
+        verb: str,
+        table: str,
+        types: dict[str, str],
+        rows: Sequence[Sequence[Any]],
+    ) -> None:
+        if not rows:
+            return
+        columns = ", ".join(types)
+        picked = ", ".join(
+            "make_timestamptz(unnest(?::BIGINT[]))"
+            if kind == "us"
+            else f"unnest(?::{kind}[])"
+            for kind in types.values()
+        )
+        self._wrote = True
+        values = [list(column) for column in zip(*rows, strict=True)]
+        self.rows(
+            f"{verb} {table} ({columns}, commit_no) SELECT {picked}, ?",
+            [*values, self.commit_no],
+        )
+
+    @property
+    def commit_no(self) -> int:
+        """Number of the commit being written, or of the last one."""
+        if self._commit is not None:
+            return self._commit
+        return int(self.one("SELECT commit_no FROM store_meta")[0])
+
+    @contextmanager
+    def commit(self, what: str) -> Iterator[int]:
+        """Write everything inside the block in one transaction, or nothing.
+
+        A block inside another belongs to the outer one. A block that writes nothing
+        takes no commit number.
+        """
+        if self._commit is not None:
+            yield self._commit
+            return
+        self.rows("BEGIN TRANSACTION")
+        try:
+            number = int(self.one("SELECT commit_no FROM store_meta")[0]) + 1
+            self._commit = number
+            self._wrote = False
+            yield number
+            if self._wrote:
+                self.rows("UPDATE store_meta SET commit_no = ?", [number])
+                self.rows(
+                    "INSERT INTO commit_log (commit_no, what) VALUES (?, ?)",
+                    [number, what],
+                )
+            self.rows("COMMIT")
+        except BaseException:
+            # Ctrl-C included: either the whole block is there or none of it.
+            self.rows("ROLLBACK")
+            raise
+        finally:
+            self._commit = None
+
+    def close(self) -> None:
+        """Write the log into the file and let go of the lock."""
+        self._db.close()
+
+
+def _opening_error(path: Path, error: duckdb.IOException) -> StoreError:
+    text = str(error)
+    holder = HOLDER.search(text)
+    if "lock" in text.lower():
+        who = (
+            f"process {holder['pid']} ({holder['program']})"
+            if holder
+            else "another process"
+        )
+        return StoreBusy(
+            f"{path} is open in {who}. Close that program, or wait until it ends: one "
+            "process writes a store at a time."
+        )
+    return StoreError(f"{path} cannot be opened: {text}")

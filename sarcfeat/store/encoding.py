@@ -1,0 +1,276 @@
+"""Encode what is missing: workers compute, this process alone writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sarcfeat._validation import did_you_mean, listed
+from sarcfeat.exceptions import InvalidInput, MissingDependency, UnknownName
+from sarcfeat.store.cohorts import Members
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.failures import (
+    encode_failures,
+    input_failures,
+    known_encode_failures,
+)
+from sarcfeat.store.files import FAILURE_COLUMNS
+from sarcfeat.store.intake import refresh
+from sarcfeat.store.progress import progress_bar
+from sarcfeat.store.units import (
+    Encoder,
+    Result,
+    Task,
+    append_results,
+    register_extractor,
+    todo,
+)
+
+__all__ = ["EncodeReport", "encode", "run_task"]
+
+BATCH = 32
+SECONDS = 5.0
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
+RUN = {
+    "run_id": "VARCHAR",
+    "status": "VARCHAR",
+    "host": "VARCHAR",
+    "command": "VARCHAR",
+    "env": "JSON",
+}
+
+
+@dataclass(frozen=True)
+class EncodeReport:
+    """What ``encode`` did.
+
+    Attributes
+    ----------
+    encoded : int
+        Units computed now (a unit is one mask of one image).
+    skipped : int
+        Units that were already there.
+    failed : int
+        Failures that hold, new and known; each is a row of `failures`.
+    failures : DataFrame
+        Columns patient, sequence, reader, session, file, code, reason.
+    seconds : float
+        Wall-clock time.
+    """
+
+    encoded: int
+    skipped: int
+    failed: int
+    failures: pd.DataFrame
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return one sentence, and one line for each failure."""
+        lines = [
+            f"encoded {self.encoded} units, {self.skipped} already there, "
+            f"{self.failed} failed"
+        ]
+        lines += [f"  {row.code}: {row.reason}" for row in self.failures.itertuples()]
+        return "\n".join(lines)
+
+
+def encode(
+    db: Connection,
+    encoder: Encoder,
+    *,
+    members: Members,
+    sequences: Sequence[str] | None,
+    n_jobs: int,
+    retry: str | None,
+    required: Sequence[str],
+    progress: bool,
+) -> EncodeReport:
+    """Compute the units that are missing and list every failure that holds."""
+    start = time.perf_counter()
+    if retry not in (None, "failed", "all"):
+        raise InvalidInput(f"retry={retry!r}; expected None, 'failed' or 'all'.")
+    phases = _phases(db, sequences)
+    refresh(db, progress=progress)
+    extractor = register_extractor(db, encoder)
+    missing, done = todo(db, extractor, members.patients, phases)
+    known = known_encode_failures(db, extractor)
+    tasks = [task for task in missing if _due(task, known, retry)]
+    left = [task for task in missing if not _due(task, known, retry)]
+    if retry == "all":
+        tasks, done = [*tasks, *done], []
+    fresh, n_failed = _run(
+        db, encoder, extractor, tasks, n_jobs=n_jobs, progress=progress
+    )
+    inputs = input_failures(db, members, phases, required)
+    computed = [*encode_failures(left, known), *fresh]
+    failures = pd.concat(
+        [inputs, pd.DataFrame(computed, columns=FAILURE_COLUMNS)], ignore_index=True
+    ).sort_values(["patient", "sequence", "file"], ignore_index=True)
+    return EncodeReport(
+        encoded=len(tasks) - n_failed,
+        skipped=len(done),
+        failed=len(failures),
+        failures=failures,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _phases(db: Connection, sequences: Sequence[str] | None) -> list[str] | None:
+    if sequences is None:
+        return None
+    if isinstance(sequences, str):
+        sequences = [sequences]
+    known = [row[0] for row in db.rows("SELECT DISTINCT phase FROM file ORDER BY ALL")]
+    lower = {phase.lower() for phase in known}
+    for name in sequences:
+        if name.lower() not in lower:
+            raise UnknownName(
+                f"No sequence {name!r} in the store.{did_you_mean(name, known)} "
+                f"Known: {listed(known, 12) or 'none'}."
+            )
+    return [name.lower() for name in sequences]
+
+
+def _due(
+    task: Task,
+    known: dict[tuple[str, str | None], tuple[object, ...]],
+    retry: str | None,
+) -> bool:
+    """Whether a task is to be done now: not a known failure, unless asked."""
+    failure = known.get((task.image_id, task.mask_id))
+    if failure is None or retry is not None:
+        return True
+    # A file that was missing may be back, at no cost to see.
+    return failure[1] == "InputMissing"
+
+
+def _run(
+    db: Connection,
+    encoder: Encoder,
+    extractor: str,
+    tasks: Sequence[Task],
+    *,
+    n_jobs: int,
+    progress: bool,
+) -> tuple[list[list[object]], int]:
+    """Do the tasks; return the failures' rows and their number."""
+    if not tasks:
+        return [], 0
+    run = _begin(db, encoder)
+    failures: list[Result] = []
+    pending: list[Result] = []
+    status, last = "interrupted", time.monotonic()
+    jobs = joblib.Parallel(
+        n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2 * n_jobs"
+    )
+    results = jobs(joblib.delayed(run_task)(encoder, t, os.getpid()) for t in tasks)
+    try:
+        with progress_bar(f"Encoding {encoder.name}", len(tasks), show=progress) as bar:
+            for result in results:
+                pending.append(result)
+                bar.step(result.ok)
+                if len(pending) >= BATCH or time.monotonic() - last > SECONDS:
+                    failures += append_results(db, encoder, extractor, run, pending)
+                    pending, last = [], time.monotonic()
+        failures += append_results(db, encoder, extractor, run, pending)
+        pending, status = [], "finished"
+    finally:
+        # Ctrl-C: what has come back is kept, the rest is done by the next encode.
+        results.close()
+        if pending:
+            append_results(db, encoder, extractor, run, pending)
+        _finish(db, run, status)
+    _raise_if_not_installed(failures)
+    return [result.failure() for result in failures], len(failures)
+
+
+def _raise_if_not_installed(failures: Iterable[Result]) -> None:
+    for result in failures:
+        if result.error_code == MissingDependency.__name__:
+            raise MissingDependency(result.error_text)
+
+
+def run_task(encoder: Encoder, task: Task, parent: int) -> Result:
+    """Compute one unit; never raises, so that one patient stops no other."""
+    if os.getpid() != parent:
+        _one_thread()
+    start = time.perf_counter()
+    try:
+        found = encoder.encode(task.image_path, task.mask_path, label=task.label)
+        names = tuple(str(name) for name in found.names)
+        values = np.array(found.values, dtype=np.float64)
+        _refuse_odd(encoder, names, values)
+        notes = tuple(str(note) for note in found.warnings)
+    except Exception as error:  # bound below: an encoder may raise anything, and
+        # whatever it raises is this patient's failure row, not the cohort's end.
+        text = f"Patient {task.patient}, {task.phase}, reader {task.reader}: {error}"
+        if task.mask_path not in text and task.image_path not in text:
+            text += f" (image {task.image_path}, mask {task.mask_path})"
+        return Result(
+            task=task,
+            seconds=time.perf_counter() - start,
+            error_code=type(error).__name__,
+            error_text=text,
+        )
+    seconds = time.perf_counter() - start
+    return Result(task, seconds, names, values, notes)
+
+
+def _refuse_odd(
+    encoder: Encoder, names: tuple[str, ...], values: npt.NDArray[np.float64]
+) -> None:
+    if values.shape != (len(names),):
+        raise InvalidInput(
+            f"{encoder.name} gave {len(names)} names and values of shape "
+            f"{values.shape}; expected one number a name."
+        )
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InvalidInput(f"{encoder.name} names features twice: {listed(twice)}.")
+
+
+def _one_thread() -> None:
+    """Keep a worker to one thread: the workers share the cores already."""
+    for name in THREADS:
+        os.environ[name] = "1"
+    itk = sys.modules.get("SimpleITK")
+    if itk is not None:
+        itk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _begin(db: Connection, encoder: Encoder) -> str:
+    run = uuid.uuid4().hex
+    env = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "numpy": np.__version__,
+    }
+    with db.commit(f"begin {encoder.name}"):
+        row = [run, "running", socket.gethostname(), f"encode {encoder.name}"]
+        db.insert("run", RUN, [[*row, json.dumps(env)]])
+    return run
+
+
+def _finish(db: Connection, run: str, status: str) -> None:
+    with db.commit(f"end of run: {status}"):
+        db.update(
+            "UPDATE run SET finished_at = now(), status = ? WHERE run_id = ?",
+            [status, run],
+        )

@@ -1,0 +1,132 @@
+"""The feature store: one folder, one object to hold."""
+
+from __future__ import annotations
+
+import tomllib
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sarcfeat.exceptions import StoreError
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.inward import Inward
+from sarcfeat.store.migrations import latest_version, migrate
+from sarcfeat.store.outward import COUNTS, Outward
+
+__all__ = ["FeatureStore"]
+
+Path_ = str | PathLike[str]
+FOLDERS = ("arrays", "inbox", "readings")
+
+
+class FeatureStore(Inward, Outward):
+    """Images, masks and clinical tables in; named, versioned features out.
+
+    A store is a folder: ``catalog.duckdb`` holds everything but bags of tiles.
+    Identity is content: an image, a mask, an encoder with its parameters and a unit
+    of work are named by the hash of what they are, so nothing is computed twice and
+    nothing is overwritten. One process writes at a time.
+
+    Parameters
+    ----------
+    path : str or path
+        The folder; created when there is none.
+
+    Raises
+    ------
+    StoreBusy
+        Another process has the store open; it is named.
+    StoreError
+        The folder holds something else, or a newer sarcfeat wrote it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> clinical = pd.DataFrame(
+    ...     {"site": ["Bordeaux", "Lyon"], "age": [61, 48], "days": [900, 365],
+    ...      "metastasis": [0, 1]}, index=["P1", "P2"]
+    ... )
+    >>> with FeatureStore(folder.name) as store:
+    ...     store.add_patients(clinical, units={"age": "years"})
+    ...     store.add_outcome("mfs", time="days", event="metastasis")
+    ...     m = store.matrix(None, features="clinical", outcome="mfs")
+    <FeatureStore ...: 2 patients, 0 images, 0 masks, 0 units>
+    <FeatureStore ...: 2 patients, 0 images, 0 masks, 0 units>
+    >>> m.X
+                 site  clinical.age
+    patient
+    P1       Bordeaux          61.0
+    P2           Lyon          48.0
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: Path_) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path} is a file; a store is a folder.")
+        self.path.mkdir(parents=True, exist_ok=True)
+        _refuse_other_folder(self.path)
+        self._db: Connection | None = Connection(self.path / "catalog.duckdb")
+        try:
+            migrate(self._db)
+        except BaseException:
+            # The lock must not outlive a store that could not be opened.
+            self.close()
+            raise
+        for name in FOLDERS:
+            (self.path / name).mkdir(exist_ok=True)
+        _write_settings(self.path, self._open)
+
+    def close(self) -> None:
+        """Let go of the store; the next process may open it."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._db is None:
+            return f"<FeatureStore {self.path}: closed>"
+        counted = ("patients", "images", "masks", "units")
+        counts = ", ".join(f"{self._db.one(COUNTS[n])[0]} {n}" for n in counted)
+        return f"<FeatureStore {self.path}: {counts}>"
+
+
+def _refuse_other_folder(path: Path) -> None:
+    """Refuse to fill a folder of something else with a store."""
+    if (path / "catalog.duckdb").exists():
+        return
+    strangers = [entry.name for entry in path.iterdir() if entry.name not in FOLDERS]
+    if strangers:
+        raise StoreError(
+            f"{path} is not a feature store and is not empty (it holds "
+            f"{sorted(strangers)[0]}). Give a new folder."
+        )
+
+
+def _write_settings(path: Path, db: Connection) -> None:
+    """Write what a person may want to read about a store without opening it."""
+    file = path / "store.toml"
+    told = {"store_id": db.one("SELECT store_id FROM store_meta")[0]}
+    told["schema_version"] = latest_version()
+    if file.exists() and tomllib.loads(file.read_text(encoding="utf-8")) == told:
+        return
+    file.write_text(
+        "# A sarcfeat feature store. catalog.duckdb holds everything but bags.\n"
+        f'store_id = "{told["store_id"]}"\n'
+        f"schema_version = {told['schema_version']}\n",
+        encoding="utf-8",
+    )

@@ -1,0 +1,120 @@
+"""Images as rows: identified by content, retired when their file changes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sarcfeat.exceptions import InvalidInput
+from sarcfeat.io import Geometry, pixel_hash, read_volume
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.sources import Slot
+
+__all__ = ["Images", "LiveImage"]
+
+IMAGE = {
+    "image_id": "VARCHAR",
+    "patient_id": "VARCHAR",
+    "kind": "VARCHAR",
+    "phase": "VARCHAR",
+    "acquired_at": "us",
+    "acquisition": "JSON",
+    "uri": "VARCHAR",
+    "file_sha256": "VARCHAR",
+}
+
+
+@dataclass(frozen=True)
+class LiveImage:
+    """An image that is current for a patient and a sequence."""
+
+    image_id: str
+    path: str
+    acquired_at: int | None
+    kind: str
+    geometry: Geometry
+
+
+class Images:
+    """The current images of the catalogue, and the way to add to them.
+
+    Parameters
+    ----------
+    db : Connection
+        The open catalogue.
+    """
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._live: dict[tuple[str, str], list[LiveImage]] = {}
+        for patient, phase, name, path, acquired, kind, geometry in db.rows(
+            "SELECT patient_id, phase, image_id, uri, epoch_us(acquired_at), kind, "
+            "acquisition FROM image WHERE retired_no IS NULL ORDER BY commit_no"
+        ):
+            image = LiveImage(name, path, acquired, kind, Geometry.from_json(geometry))
+            self._live.setdefault((patient, phase), []).append(image)
+
+    def of(self, patient: str, phase: str) -> list[LiveImage]:
+        """Return the current images of a patient and a sequence, the latest first."""
+        found = self._live.get((patient, phase), [])
+        return sorted(found, key=lambda image: image.acquired_at or 0, reverse=True)
+
+    def parse(self, slot: Slot, sha256: str) -> tuple[str, None]:
+        """Read an image file and make it the current one at its place."""
+        volume = read_volume(slot.path)
+        image_id = pixel_hash(volume)
+        new = LiveImage(
+            image_id,
+            slot.path,
+            slot.acquired_at,
+            slot.kind or "MR",
+            volume.geometry,
+        )
+        self._place(slot, new, sha256)
+        return image_id, None
+
+    def _place(self, slot: Slot, new: LiveImage, sha256: str) -> None:
+        live = self._live.setdefault((slot.patient, slot.phase), [])
+        if new in live:
+            return
+        replaced = []
+        for old in live:
+            if old.path == new.path or not os.path.exists(old.path):
+                replaced.append(old)
+            elif old.image_id == new.image_id:
+                return  # a second copy of one image adds nothing
+            elif None in (old.acquired_at, new.acquired_at) or (
+                old.acquired_at == new.acquired_at
+            ):
+                raise InvalidInput(
+                    f"two different {slot.phase} images, {old.path} and {new.path}. "
+                    "Remove one, or give both their acquired_at in a manifest."
+                )
+        for old in replaced:
+            self._retire(slot, old)
+        live.append(new)
+        row = [
+            new.image_id,
+            slot.patient,
+            new.kind,
+            slot.phase,
+            new.acquired_at,
+            new.geometry.to_json(),
+            new.path,
+            sha256,
+        ]
+        self._db.insert("image", IMAGE, [row])
+
+    def drop(self, slot: Slot) -> None:
+        """Retire the image whose file no longer holds one."""
+        for old in self._live.get((slot.patient, slot.phase), [])[:]:
+            if old.path == slot.path:
+                self._retire(slot, old)
+
+    def _retire(self, slot: Slot, old: LiveImage) -> None:
+        self._live[slot.patient, slot.phase].remove(old)
+        self._db.update(
+            "UPDATE image SET retired_no = ? WHERE retired_no IS NULL "
+            "AND patient_id = ? AND phase = ? AND uri = ?",
+            [self._db.commit_no, slot.patient, slot.phase, old.path],
+        )

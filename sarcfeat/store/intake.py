@@ -1,0 +1,252 @@
+"""From files on disk to rows: add what a source names, refresh what has changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from os import PathLike
+
+import pandas as pd
+
+from sarcfeat._validation import listed
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.files import (
+    FAILURE_COLUMNS,
+    Look,
+    Report,
+    forget,
+    known_looks,
+    look_at,
+    stat_of,
+    write_looks,
+)
+from sarcfeat.store.identity import digest
+from sarcfeat.store.images import Images
+from sarcfeat.store.masks import Masks
+from sarcfeat.store.patients import register
+from sarcfeat.store.progress import Bar, progress_bar
+from sarcfeat.store.sources import Slot, Source, find_slots
+
+__all__ = ["add_files", "expected_path", "refresh"]
+
+BATCH = 64
+SOURCE = {
+    "source_id": "VARCHAR",
+    "what": "VARCHAR",
+    "root": "VARCHAR",
+    "pattern": "VARCHAR",
+    "reader": "VARCHAR",
+    "session": "SMALLINT",
+    "kind": "VARCHAR",
+}
+
+
+def add_files(
+    db: Connection,
+    data: pd.DataFrame | str | PathLike[str],
+    source: Source,
+    pattern: str | None,
+    *,
+    progress: bool = True,
+) -> Report:
+    """Read every new or changed file of a source; a bad file stops no other."""
+    slots = find_slots(data, pattern, source)
+    root = None if isinstance(data, pd.DataFrame) else os.path.abspath(data)
+    strangers = _register(db, slots)
+    _keep_source(db, source, root, pattern)
+    looks, read = _ingest(db, slots, f"Reading {source.what}s", show=progress)
+    _forget_stale(db, source, looks, root)
+    bad = [look.failure() for look in looks if not look.ok]
+    notes = _notes(db, source, strangers, len(slots))
+    return Report(
+        ok=len(looks) - len(bad),
+        failed=len(bad),
+        read=read,
+        failures=pd.DataFrame(bad, columns=FAILURE_COLUMNS),
+        notes=tuple(notes),
+    )
+
+
+def refresh(db: Connection, *, progress: bool = True) -> int:
+    """Look again at the files that changed since; return how many were read."""
+    slots = []
+    images = known_looks(db, "image")
+    for look in (*images.values(), *known_looks(db, "mask").values()):
+        size, _ = stat_of(look.slot.path)
+        # A file that is gone is judged when its work is to be done, not before.
+        if size is not None or not look.ok:
+            slots.append(look.slot)
+    return _ingest(db, slots, "Reading changed files", show=progress)[1]
+
+
+def _ingest(
+    db: Connection, slots: Sequence[Slot], label: str, *, show: bool
+) -> tuple[list[Look], int]:
+    """Return a look at each slot, images first, and how many files were parsed."""
+    looks: list[Look] = []
+    images = Images(db)
+    masks = Masks(db, images, lambda p, s: expected_path(db, "image", p, s))
+    homes: dict[str, Images | Masks] = {"image": images, "mask": masks}
+    read = 0
+    with progress_bar(label, len(slots), show=show) as bar:
+        for what, home in homes.items():
+            before = known_looks(db, what)
+            mine = [slot for slot in slots if slot.what == what]
+            for start in range(0, len(mine), BATCH):
+                batch = mine[start : start + BATCH]
+                found, n = _ingest_batch(db, batch, before, images, home, bar)
+                looks += found
+                read += n
+    return looks, read
+
+
+def _ingest_batch(
+    db: Connection,
+    slots: Sequence[Slot],
+    before: dict[str, Look],
+    images: Images,
+    home: Images | Masks,
+    bar: Bar,
+) -> tuple[list[Look], int]:
+    looks, new, read = [], [], 0
+    with db.commit("read files"):
+        for slot in slots:
+            old = before.get(slot.key)
+            ids = [i.image_id for i in images.of(slot.patient, slot.phase)]
+            holds = old is not None and _still_holds(old, slot, ids)
+            if old is not None and holds and stat_of(slot.path) == _stat(old):
+                look = old
+            else:
+                lies_on = ids[0] if ids and slot.what == "mask" else None
+                usable = old if holds else None
+                look, parsed = look_at(slot, usable, home.parse, lies_on)
+                new.append(look)
+                if not look.ok and look.size is not None:
+                    # Another file is there now; a missing one may come back.
+                    home.drop(slot)
+                read += parsed
+            looks.append(look)
+            bar.step(look.ok)
+        write_looks(db, new)
+    return looks, read
+
+
+def _stat(look: Look) -> tuple[int | None, int | None]:
+    return look.size, look.mtime_ns
+
+
+def _still_holds(old: Look, slot: Slot, image_ids: list[str]) -> bool:
+    """Whether what was found holds if the file's bytes are the same."""
+    if old.slot != slot:
+        return False
+    if slot.what == "image":
+        return True
+    if old.ok:
+        return old.on_image in image_ids
+    return old.on_image == (image_ids[0] if image_ids else None)
+
+
+def _register(db: Connection, slots: Iterable[Slot]) -> list[str]:
+    """Make the patients of files known; return those no table has named."""
+    known = {row[0] for row in db.rows("SELECT patient_id FROM patient")}
+    new = sorted({slot.patient for slot in slots} - known)
+    with db.commit("register patients of files"):
+        register(db, new)
+    return new if known else []
+
+
+def _keep_source(
+    db: Connection, source: Source, root: str | None, pattern: str | None
+) -> None:
+    row = [source.what, root, pattern, source.reader, source.session, source.kind]
+    name = digest("source", *row)
+    if db.rows("SELECT 1 FROM source WHERE source_id = ?", [name]):
+        return
+    with db.commit(f"source of {source.what}s"):
+        db.insert("source", SOURCE, [[name, *row]])
+
+
+def _forget_stale(
+    db: Connection, source: Source, looks: Sequence[Look], root: str | None
+) -> None:
+    """Drop failures at places that the source has since corrected."""
+    named = {look.slot.key for look in looks}
+    good = {_place(look.slot) for look in looks if look.ok}
+    stale = []
+    for key, look in known_looks(db, source.what).items():
+        if look.ok or key in named:
+            continue
+        inside = root is not None and look.slot.path.startswith(root + os.sep)
+        gone = inside and not os.path.exists(look.slot.path)
+        if gone or _place(look.slot) in good:
+            stale.append(key)
+    with db.commit("forget corrected places"):
+        forget(db, stale)
+
+
+def _place(slot: Slot) -> tuple[object, ...]:
+    return (
+        slot.patient,
+        slot.phase,
+        slot.reader,
+        slot.session,
+        slot.label,
+        slot.lesion,
+    )
+
+
+def _notes(db: Connection, source: Source, strangers: list[str], n: int) -> list[str]:
+    notes = []
+    if not n:
+        notes.append("the source names no file")
+    if strangers:
+        notes.append(
+            f"{len(strangers)} patients have files and no clinical row: "
+            f"{listed(strangers)}"
+        )
+    if source.what == "mask":
+        notes += _same_contours(db)
+    return notes
+
+
+def _same_contours(db: Connection) -> list[str]:
+    """Name the readings that are copies of another: their ICC would be 1."""
+    rows = db.rows(
+        "SELECT a.patient_id, a.phase, a.reader, b.reader FROM mask a JOIN mask b ON "
+        "a.image_id = b.image_id AND a.patient_id = b.patient_id AND "
+        "a.voxels_hash = b.voxels_hash AND a.label = b.label AND a.reader < b.reader "
+        "WHERE a.retired_no IS NULL AND b.retired_no IS NULL ORDER BY ALL"
+    )
+    if not rows:
+        return []
+    names = [f"{patient} {phase} ({a} = {b})" for patient, phase, a, b in rows]
+    return [f"two readers' masks are the same, their ICC would be 1: {listed(names)}"]
+
+
+def expected_path(
+    db: Connection, what: str, patient: str, phase: str, reader: str | None = None
+) -> str:
+    """Return where a file of a patient should be, by manifest or pattern."""
+    found = db.rows(
+        "SELECT path FROM file WHERE what = ? AND patient_id = ? AND phase = ? "
+        "ORDER BY path LIMIT 1",
+        [what, patient, phase],
+    )
+    if found:
+        return str(found[0][0])
+    for root, pattern, told_reader, session in db.rows(
+        "SELECT root, pattern, reader, session FROM source WHERE what = ? "
+        "AND pattern IS NOT NULL ORDER BY commit_no",
+        [what],
+    ):
+        fields = {
+            "patient": patient,
+            "sequence": phase,
+            "reader": reader or told_reader or "A",
+            "session": str(session or 1),
+        }
+        inside = pattern
+        for name, value in fields.items():
+            inside = inside.replace(f"{{{name}}}", value)
+        return os.path.join(root, *inside.split("/"))
+    return f"a row of {patient} and {phase} in the manifest of {what}s"

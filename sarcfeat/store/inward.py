@@ -1,0 +1,251 @@
+"""The verbs that bring something into a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
+
+from sarcfeat.store import cohorts, encoding, outcomes, patients
+from sarcfeat.store.encoding import EncodeReport
+from sarcfeat.store.files import Report
+from sarcfeat.store.handle import Handle, Table
+from sarcfeat.store.intake import add_files
+from sarcfeat.store.sources import Source
+from sarcfeat.store.units import Encoder
+
+__all__ = ["Inward"]
+
+
+class Inward(Handle):
+    """Add patients, outcomes, images, masks and cohorts; encode them."""
+
+    def add_patients(
+        self,
+        data: Table,
+        *,
+        index_time: str | None = None,
+        roles: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        known_at: Mapping[str, str] | None = None,
+        site: str = "site",
+    ) -> Self:
+        """Add patients and what is known of them, one row a patient.
+
+        Adding the same table again changes nothing; a changed value is appended and
+        the latest counts.
+
+        Parameters
+        ----------
+        data : DataFrame or path of a CSV
+            Indexed by patient id, kept as text (007 stays 007); in a CSV the column
+            ``patient`` (or the first one) is the id.
+        index_time : str, optional
+            Column with the date at which a prediction is made. A value without a date
+            of its own counts as known by then.
+        roles : dict of column to role, optional
+            ``predictor`` (default), ``treatment``, ``postoperative``, ``description``,
+            ``identifier``, ``date`` or ``outcome``.
+        units : dict of column to unit, optional
+            Such as ``{"size": "mm"}``.
+        known_at : dict of column to date column, optional
+            When a value became known, such as ``{"margin": "report_date"}``.
+        site : str
+            Column with the hospital or scanner, as text.
+
+        Raises
+        ------
+        InvalidInput
+            A patient id that is missing or there twice (the rows are named), two
+            columns of one name, a cell that is not a date.
+        UnknownName
+            A role, or a column that is not in the table.
+        """
+        patients.add_patients(
+            self._open,
+            data,
+            index_time=index_time,
+            roles=roles,
+            units=units,
+            known_at=known_at,
+            site=site,
+        )
+        return self
+
+    def add_outcome(
+        self,
+        name: str,
+        *,
+        time: str,
+        event: str,
+        competing: str | None = None,
+        data: Table | None = None,
+        origin: str | None = None,
+    ) -> Self:
+        """Add an endpoint, such as metastasis-free survival.
+
+        Parameters
+        ----------
+        name : str
+            Short name, such as ``"mfs"``.
+        time : str
+            Column with the time to the event or to the end of follow-up, in days.
+        event : str
+            Column with 1 where the event was observed, 0 where not (2 for a competing
+            event, when `competing` is not given).
+        competing : str, optional
+            Column with 1 where a competing event, such as death, came first.
+        data : DataFrame or path of a CSV, optional
+            Table with these columns; by default the patients' table given earlier.
+        origin : str, optional
+            What the time counts from, such as ``"surgery"``.
+        """
+        outcomes.add_outcome(
+            self._open,
+            name,
+            time=time,
+            event=event,
+            competing=competing,
+            data=data,
+            origin=origin,
+        )
+        return self
+
+    def add_images(
+        self,
+        source: Table,
+        *,
+        pattern: str | None = None,
+        kind: str = "MR",
+        progress: bool = True,
+    ) -> Report:
+        """Add the images of a folder or a manifest; a bad file stops no other.
+
+        Files that have not changed since (size and time) are not read again.
+
+        Parameters
+        ----------
+        source : folder, DataFrame or path of a CSV
+            A manifest has the columns patient, sequence, path and, if known, kind and
+            acquired_at.
+        pattern : str, optional
+            How the files of a folder are named, such as
+            ``"{patient}/{sequence}_image.nii.gz"``.
+        kind : str
+            CT, MR, PET; a column of the manifest wins.
+        progress : bool
+            Show a bar on a terminal.
+
+        Returns
+        -------
+        Report
+        """
+        told = Source("image", kind=kind)
+        return add_files(self._open, source, told, pattern, progress=progress)
+
+    def add_masks(
+        self,
+        source: Table,
+        *,
+        reader: str = "A",
+        session: int = 1,
+        pattern: str | None = None,
+        label: int = 1,
+        progress: bool = True,
+    ) -> Report:
+        """Add a reader's masks; each must lie on its image's voxel grid.
+
+        Parameters
+        ----------
+        source : folder, DataFrame or path of a CSV
+            A manifest has the columns patient, sequence, path and, if known, reader,
+            session, label and lesion.
+        reader, session : str, int
+            Who drew, and the how-many-eth time; columns of the manifest win.
+        pattern : str, optional
+            How the files of a folder are named; ``{reader}`` and ``{session}`` may be
+            part of it.
+        label : int
+            Voxel value of the lesion.
+        progress : bool
+            Show a bar on a terminal.
+
+        Returns
+        -------
+        Report
+        """
+        told = Source("mask", reader=reader, session=session, label=label)
+        return add_files(self._open, source, told, pattern, progress=progress)
+
+    def add_cohort(
+        self,
+        name: str,
+        *,
+        query: str | None = None,
+        patients: Iterable[str] | None = None,
+        required: Sequence[str] = (),
+    ) -> Self:
+        """Freeze a list of patients under a name; another list is a new version.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"training"``.
+        query : str, optional
+            SQL condition over the patients' columns: ``"site = 'Bordeaux'"``.
+        patients : iterable of str, optional
+            Ids; by default all patients that fit the query.
+        required : sequence of str
+            Sequences that each patient should have; who lacks one is a failure.
+        """
+        cohorts.add_cohort(
+            self._open, name, query=query, patients=patients, required=required
+        )
+        return self
+
+    def encode(
+        self,
+        encoder: Encoder,
+        *,
+        cohort: str | None = None,
+        sequences: Sequence[str] | None = None,
+        n_jobs: int = 1,
+        retry: str | None = None,
+        required: Sequence[str] = (),
+        progress: bool = True,
+    ) -> EncodeReport:
+        """Compute the features that are missing or whose files have changed.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            Such as ``Radiomics("mri.yaml", name="radiomics")``.
+        cohort : str, optional
+            Only its patients.
+        sequences : sequence of str, optional
+            Only these.
+        n_jobs : int
+            Worker processes; one thread each.
+        retry : {None, "failed", "all"}
+            By default a known failure is listed and not tried again until its file
+            changes; ``"failed"`` tries it; ``"all"`` computes everything again and
+            reports units that give other numbers.
+        required : sequence of str
+            Sequences that each patient should have, beside the cohort's own.
+        progress : bool
+            Show a bar on a terminal.
+
+        Returns
+        -------
+        EncodeReport
+        """
+        chosen = cohorts.members(self._open, cohort)
+        return encoding.encode(
+            self._open,
+            encoder,
+            members=chosen,
+            sequences=sequences,
+            n_jobs=n_jobs,
+            retry=retry,
+            required=[*chosen.required, *required],
+            progress=progress,
+        )

@@ -1,0 +1,222 @@
+"""From the catalogue to X and y: leak-safe, complete about who is missing, frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sarcfeat._validation import pick
+from sarcfeat.exceptions import InvalidInput
+from sarcfeat.store.blocks import Block, read_block
+from sarcfeat.store.clinical import clinical_columns
+from sarcfeat.store.cohorts import Members
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.features import read_catalogue, resolve
+from sarcfeat.store.identity import canonical_json, digest
+from sarcfeat.store.outcomes import read_outcome
+from sarcfeat.store.selection import AS_OF
+from sarcfeat.survival import make_y
+
+__all__ = ["Matrix", "build_matrix"]
+
+MISSING_COLUMNS = ["patient", "feature_set", "reason"]
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """What a model is fitted on, and how it came about.
+
+    Attributes
+    ----------
+    X : DataFrame indexed by patient id
+        Float columns ``<feature set>.<feature>``, text variables as categories, and
+        the hospital as text in ``site``.
+    y : structured array (event, time in days), or None without an outcome
+        Aligned with `X`.
+    missing : DataFrame with the columns patient, feature_set, reason
+        Who lacks what, and why.
+    provenance : dict
+        Cohort version, extractors, reader, dates and what was taken for granted.
+    matrix_id : str
+        Hash of the request and of every number in it.
+    """
+
+    X: pd.DataFrame
+    y: npt.NDArray[Any] | None
+    missing: pd.DataFrame
+    provenance: dict[str, Any]
+    matrix_id: str
+
+    def __repr__(self) -> str:
+        """Return one line that counts."""
+        events = "no outcome" if self.y is None else f"{_events(self.y)} events"
+        return (
+            f"<Matrix {self.matrix_id[:8]}: {self.X.shape[0]} patients × "
+            f"{self.X.shape[1]} columns, {events}, {len(self.missing)} missing>"
+        )
+
+
+def _events(y: npt.NDArray[Any]) -> int:
+    return int((y["event"] == 1).sum())
+
+
+def build_matrix(
+    db: Connection,
+    members: Members,
+    *,
+    features: str | Sequence[str],
+    outcome: str | None,
+    competing: bool,
+    reader: str | None,
+    session: int,
+    as_of: str | None,
+    missing: str,
+    extractor: str | None,
+    zero: str,
+) -> Matrix:
+    """Collect what was asked for and freeze it under an id."""
+    if as_of not in AS_OF:
+        raise InvalidInput(
+            f"as_of={as_of!r}; expected 'index_time', 'written' or None."
+        )
+    pick(missing, ("keep", "drop"), "choice for missing")
+    request = resolve(read_catalogue(db), features)
+    blocks = [
+        read_block(db, members, address, request, reader, session, as_of, extractor)
+        for address in request.sets
+    ]
+    columns, lacking = clinical_columns(
+        db, members, request.clinical, request.by_name, as_of
+    )
+    gaps = [row for block in blocks for row in block.missing] + lacking
+    X = _assemble(members, blocks, columns)
+    if missing == "drop":
+        X = X.drop(index=sorted({row[0] for row in gaps}))
+    y = None
+    if outcome is not None:
+        table = read_outcome(db, outcome)
+        without = [patient for patient in X.index if patient not in table.index]
+        gaps += [[p, f"outcome.{outcome}", "no follow-up"] for p in without]
+        X = X.drop(index=without)
+        y = _target(table.loc[X.index], competing, zero)
+    spec = {
+        "cohort": members.name,
+        "cohort_version": members.version,
+        "features": [features] if isinstance(features, str) else list(features),
+        "outcome": outcome,
+        "competing": competing,
+        "reader": reader,
+        "session": session,
+        "as_of": as_of,
+        "missing": missing,
+        "extractor": extractor,
+    }
+    provenance = {
+        **spec,
+        "n_patients": len(X),
+        "feature_sets": {b.provenance["address"]: b.provenance for b in blocks},
+        "notes": _notes(members, blocks, as_of),
+    }
+    content = _content_hash(X, y)
+    matrix_id = digest("matrix", spec, content)
+    _freeze(db, matrix_id, spec, X, content, blocks)
+    provenance["store_version"] = db.one(
+        "SELECT store_version FROM matrix WHERE matrix_id = ?", [matrix_id]
+    )[0]
+    gaps_frame = pd.DataFrame(gaps, columns=MISSING_COLUMNS)
+    return Matrix(X, y, gaps_frame, provenance, matrix_id)
+
+
+def _assemble(
+    members: Members, blocks: list[Block], columns: dict[str, pd.Series[Any]]
+) -> pd.DataFrame:
+    index = pd.Index(members.patients, dtype="str", name="patient")
+    site = pd.Series(
+        [members.site[p] or "unknown" for p in members.patients],
+        index=index,
+        dtype="str",
+        name="site",
+    )
+    clinical = [
+        column.set_axis(index, axis=0).rename(name) for name, column in columns.items()
+    ]
+    return pd.concat([site, *clinical, *(block.frame for block in blocks)], axis=1)
+
+
+def _target(table: pd.DataFrame, competing: bool, zero: str) -> npt.NDArray[Any]:
+    """Return y: of the event of interest, or with the integer event codes."""
+    y = make_y(table["event"] == 1, table["time"], zero=zero)
+    if not competing:
+        return y
+    codes = np.empty(len(table), dtype=[("event", "<i8"), ("time", "<f8")])
+    codes["event"], codes["time"] = table["event"], y["time"]
+    return codes
+
+
+def _notes(members: Members, blocks: list[Block], as_of: str | None) -> list[str]:
+    notes = []
+    undated = sum(time is None for time in members.index_time.values())
+    if as_of is not None and undated:
+        notes.append(
+            f"{undated} of {len(members.patients)} patients have no index time: "
+            "nothing of theirs was excluded by date"
+        )
+    notes += [
+        f"{block.undated} images of {block.provenance['address']} carry no "
+        "acquisition date and are taken as acquired by the index time"
+        for block in blocks
+        if as_of == "index_time" and block.undated
+    ]
+    unknown = sum(members.site[p] is None for p in members.patients)
+    if unknown:
+        notes.append(f"{unknown} patients have no site; it is written 'unknown'")
+    return notes
+
+
+def _content_hash(X: pd.DataFrame, y: npt.NDArray[Any] | None) -> str:
+    """Hash every label and every bit of a matrix."""
+    state = hashlib.blake2b(digest_size=32)
+    state.update(canonical_json([list(X.index), list(X.columns)]).encode())
+    numeric = [n for n in X.columns if pd.api.types.is_float_dtype(X[n].dtype)]
+    state.update(np.ascontiguousarray(X[numeric].to_numpy(dtype="<f8")).data)
+    for name in X.columns.difference(numeric, sort=False):
+        cells = [None if pd.isna(cell) else str(cell) for cell in X[name]]
+        state.update(canonical_json([name, cells]).encode())
+    if y is not None:
+        state.update(y.tobytes())
+    return state.hexdigest()
+
+
+def _freeze(
+    db: Connection,
+    matrix_id: str,
+    spec: dict[str, Any],
+    X: pd.DataFrame,
+    content: str,
+    blocks: list[Block],
+) -> None:
+    if db.rows("SELECT 1 FROM matrix WHERE matrix_id = ?", [matrix_id]):
+        return
+    units = [unit for block in blocks for unit in block.units]
+    version = db.commit_no
+    with db.commit(f"matrix {matrix_id}"):
+        db.update(
+            "INSERT INTO matrix (matrix_id, spec, store_version, unit_ids, n_rows, "
+            "n_cols, sha256, commit_no) VALUES (?, ?, ?, ?::VARCHAR[], ?, ?, ?, ?)",
+            [
+                matrix_id,
+                canonical_json(spec),
+                version,
+                units,
+                X.shape[0],
+                X.shape[1],
+                content,
+                db.commit_no,
+            ],
+        )

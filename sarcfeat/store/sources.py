@@ -1,0 +1,205 @@
+"""Where image and mask files are: a folder with a pattern, or a manifest."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sarcfeat._validation import listed, pick
+from sarcfeat.exceptions import CohortError, InputMissing
+from sarcfeat.io import read_table
+from sarcfeat.store.identity import digest
+from sarcfeat.store.patients import id_text
+from sarcfeat.store.times import to_microseconds
+
+__all__ = ["Slot", "Source", "compile_pattern", "find_slots"]
+
+FIELDS = ("patient", "sequence", "reader", "session")
+REQUIRED = ("patient", "sequence", "path")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place where a file of a patient is, or should be."""
+
+    what: str
+    patient: str
+    phase: str
+    path: str
+    reader: str | None = None
+    session: int | None = None
+    label: int | None = None
+    lesion: str | None = None
+    kind: str | None = None
+    acquired_at: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Name of this place in the catalogue."""
+        return digest(
+            "slot",
+            self.what,
+            self.patient,
+            self.phase,
+            self.reader,
+            self.session,
+            self.label,
+            self.lesion,
+            self.path,
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """What ``add_images`` or ``add_masks`` was told."""
+
+    what: str
+    reader: str | None = None
+    session: int | None = None
+    label: int | None = None
+    kind: str | None = None
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    r"""Turn ``{patient}/{sequence}_image.nii.gz`` into a regular expression.
+
+    Everything outside the braces is taken literally; a field is any text without a
+    slash; a field that appears twice must hold the same text twice.
+
+    Raises
+    ------
+    CohortError
+        A field that is not known, or no ``{patient}`` or ``{sequence}``.
+
+    Examples
+    --------
+    >>> found = compile_pattern("{patient}/{sequence}_image.nii.gz").match(
+    ...     "STS_001/MR_T1_image.nii.gz"
+    ... )
+    >>> found.groupdict()
+    {'patient': 'STS_001', 'sequence': 'MR_T1'}
+    """
+    parts, seen = [], set()
+    for literal, name in re.findall(r"([^{]*)(?:\{([^}]*)\})?", pattern):
+        parts.append(re.escape(literal))
+        if name in seen:
+            parts.append(f"(?P={name})")
+        elif name:
+            pick(name, FIELDS, f"field in the pattern {pattern!r}")
+            seen.add(name)
+            parts.append(f"(?P<{name}>[^/]+)")
+    lacking = [name for name in ("patient", "sequence") if name not in seen]
+    if lacking:
+        raise CohortError(
+            f"Pattern {pattern!r} has no {{{lacking[0]}}}. Write it like "
+            "'{patient}/{sequence}_image.nii.gz'."
+        )
+    return re.compile("".join(parts) + r"\Z")
+
+
+def find_slots(
+    data: pd.DataFrame | str | PathLike[str], pattern: str | None, source: Source
+) -> list[Slot]:
+    """List the files of a source, sorted by patient and sequence.
+
+    Raises
+    ------
+    InputMissing
+        There is no such folder or manifest.
+    CohortError
+        A folder without a pattern, a pattern that fits no file, a manifest that lacks
+        a column.
+    """
+    if isinstance(data, pd.DataFrame):
+        slots = list(_from_manifest(data, Path.cwd(), source, "The manifest"))
+    elif Path(data).is_dir():
+        slots = list(_from_folder(Path(data), pattern, source))
+    elif Path(data).is_file():
+        table = read_table(data, text=("sequence", "reader", "path", "lesion"))
+        slots = list(_from_manifest(table, Path(data).parent, source, str(data)))
+    else:
+        raise InputMissing(f"No folder or manifest {data}. Correct the path.")
+    unique = {slot.key: slot for slot in slots}
+    return sorted(
+        unique.values(),
+        key=lambda s: (s.patient, s.phase, s.reader or "", s.session or 0, s.path),
+    )
+
+
+def _from_folder(root: Path, pattern: str | None, source: Source) -> Iterator[Slot]:
+    if pattern is None:
+        raise CohortError(
+            f"{root} is a folder: say how its files are named, such as "
+            "pattern='{patient}/{sequence}_image.nii.gz'."
+        )
+    expression, found, others = compile_pattern(pattern), 0, []
+    for path in _files(root):
+        inside = path.relative_to(root).as_posix()
+        match = expression.match(inside)
+        if match is None:
+            others.append(inside)
+            continue
+        found += 1
+        yield _slot(match.groupdict(), path, source)
+    if not found:
+        raise CohortError(
+            f"No file in {root} fits the pattern {pattern!r}. Files there: "
+            f"{listed(sorted(others), 3) or 'none'}."
+        )
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, below, names in os.walk(root):
+        below.sort()
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(folder) / name
+
+
+def _from_manifest(
+    table: pd.DataFrame, base: Path, source: Source, name: str
+) -> Iterator[Slot]:
+    for column in REQUIRED:
+        if column not in table.columns:
+            raise CohortError(
+                f"{name} has no column {column!r}; it has {listed(table.columns, 12)}."
+            )
+    dates: list[int | None] = [None] * len(table)
+    if "acquired_at" in table.columns:
+        by_patient = table["acquired_at"].set_axis(table["patient"], axis=0)
+        dates = to_microseconds(by_patient, "acquired_at")
+    for row, date in zip(table.to_dict("records"), dates, strict=True):
+        fields = {str(k): v for k, v in row.items() if not pd.isna(v)}
+        empty = [column for column in REQUIRED if column not in fields]
+        if empty:
+            raise CohortError(f"{name}: a row has no {empty[0]}: {row}.")
+        yield _slot(fields, base / str(fields["path"]), source, acquired_at=date)
+
+
+def _slot(
+    fields: dict[str, Any], path: Path, source: Source, acquired_at: int | None = None
+) -> Slot:
+    common: dict[str, Any] = {
+        "what": source.what,
+        "patient": id_text(fields["patient"]),
+        "phase": str(fields["sequence"]),
+        "path": os.path.abspath(path),
+    }
+    if source.what == "image":
+        kind = str(fields.get("kind", source.kind))
+        return Slot(**common, kind=kind, acquired_at=acquired_at)
+    return Slot(
+        **common,
+        reader=str(fields.get("reader", source.reader)),
+        session=int(fields.get("session", source.session or 1)),
+        label=int(fields.get("label", source.label or 1)),
+        lesion=str(fields["lesion"]) if "lesion" in fields else None,
+        acquired_at=acquired_at,
+    )

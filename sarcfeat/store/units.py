@@ -1,0 +1,331 @@
+"""Units of work: what one extractor gave for one image and one mask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcfeat.exceptions import NonDeterministicExtraction
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.identity import (
+    canonical_json,
+    digest,
+    extractor_id,
+    unit_id,
+    vector_checksum,
+)
+
+__all__ = [
+    "Encoder",
+    "Result",
+    "Task",
+    "append_results",
+    "register_extractor",
+    "todo",
+]
+
+
+class Encoder(Protocol):
+    """What the store asks of an encoder."""
+
+    name: str
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return all that decides the numbers, as JSON values."""
+        ...
+
+    def encode(self, image_path: str, mask_path: str, *, label: int = 1) -> Any:
+        """Return an object with `names`, `values` and `warnings`, or raise."""
+        ...
+
+    def describe_feature(self, name: str) -> dict[str, Any]:
+        """Return image_filter, family, ibsi and unit of a feature."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work and where its files are."""
+
+    unit_id: str
+    image_id: str
+    mask_id: str
+    patient: str
+    phase: str
+    reader: str
+    session: int
+    label: int
+    image_path: str
+    mask_path: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a task: numbers, or the reason why there are none."""
+
+    task: Task
+    seconds: float
+    names: tuple[str, ...] = ()
+    values: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    warnings: tuple[str, ...] = ()
+    error_code: str | None = None
+    error_text: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are numbers."""
+        return self.error_code is None
+
+    def failure(self) -> list[Any]:
+        """Return the row that a report shows."""
+        t = self.task
+        file = t.image_path if self.about_image else t.mask_path
+        return [
+            t.patient,
+            t.phase,
+            t.reader,
+            t.session,
+            file,
+            self.error_code,
+            self.error_text,
+        ]
+
+    @property
+    def about_image(self) -> bool:
+        """Whether the reason lies in the image rather than in the mask."""
+        text = self.error_text or ""
+        if (self.task.mask_path in text) != (self.task.image_path in text):
+            return self.task.image_path in text
+        return self.error_code not in MASK_ERRORS
+
+
+MASK_ERRORS = ("EmptyROI", "LabelMissing", "ROITooSmall", "GeometryMismatch")
+EXTRACTOR = {
+    "extractor_id": "VARCHAR",
+    "name": "VARCHAR",
+    "version": "VARCHAR",
+    "params": "JSON",
+    "params_sha256": "VARCHAR",
+    "weights_sha256": "VARCHAR",
+    "code_commit": "VARCHAR",
+    "fingerprint": "JSON",
+}
+UNIT = {
+    "unit_id": "VARCHAR",
+    "image_id": "VARCHAR",
+    "mask_id": "VARCHAR",
+    "extractor_id": "VARCHAR",
+    "run_id": "VARCHAR",
+    "warnings": "JSON",
+    "seconds": "DOUBLE",
+}
+ATTEMPT = {
+    "attempt_id": "VARCHAR",
+    "step": "VARCHAR",
+    "patient_id": "VARCHAR",
+    "phase": "VARCHAR",
+    "reader": "VARCHAR",
+    "session": "SMALLINT",
+    "path": "VARCHAR",
+    "image_id": "VARCHAR",
+    "mask_id": "VARCHAR",
+    "extractor_id": "VARCHAR",
+    "status": "VARCHAR",
+    "error_code": "VARCHAR",
+    "error_text": "VARCHAR",
+    "seconds": "DOUBLE",
+    "run_id": "VARCHAR",
+}
+
+
+def register_extractor(db: Connection, encoder: Encoder) -> str:
+    """Write down what an encoder is; the same fingerprint is the same extractor."""
+    mark = encoder.fingerprint()
+    name = extractor_id(mark)
+    if db.rows("SELECT 1 FROM extractor WHERE extractor_id = ?", [name]):
+        return name
+    params = mark.get("params")
+    row = [
+        name,
+        encoder.name,
+        _text(mark.get("version")),
+        canonical_json(params),
+        digest(params),
+        _text(mark.get("weights_sha256")),
+        _text(mark.get("code")),
+        canonical_json(mark),
+    ]
+    with db.commit(f"register {encoder.name}"):
+        db.insert("extractor", EXTRACTOR, [row])
+    return name
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def todo(
+    db: Connection,
+    extractor: str,
+    patients: Iterable[str],
+    phases: Sequence[str] | None,
+) -> tuple[list[Task], list[Task]]:
+    """Return the tasks without a unit, and those that have one."""
+    rows = db.rows(
+        "SELECT m.image_id, m.mask_id, m.patient_id, m.phase, m.reader, m.session, "
+        "m.label, i.uri, m.uri FROM mask m JOIN image i ON m.image_id = i.image_id "
+        "AND m.patient_id = i.patient_id AND m.phase = i.phase "
+        "WHERE m.retired_no IS NULL AND i.retired_no IS NULL "
+        "AND list_contains(?::VARCHAR[], m.patient_id) "
+        "AND (?::VARCHAR[] IS NULL OR list_contains(?::VARCHAR[], lower(m.phase))) "
+        "ORDER BY m.patient_id, m.phase, m.reader, m.session, m.lesion_id, m.label",
+        [list(patients), phases, phases],
+    )
+    done = {
+        row[0]
+        for row in db.rows(
+            "SELECT unit_id FROM unit WHERE extractor_id = ? AND retired_no IS NULL",
+            [extractor],
+        )
+    }
+    tasks: dict[str, Task] = {}
+    for image, mask, *rest in rows:
+        name = unit_id(image, mask, extractor)
+        tasks.setdefault(name, Task(name, image, mask, *rest))
+    missing = [task for name, task in tasks.items() if name not in done]
+    return missing, [task for name, task in tasks.items() if name in done]
+
+
+def append_results(
+    db: Connection,
+    encoder: Encoder,
+    extractor: str,
+    run: str,
+    results: Sequence[Result],
+) -> list[Result]:
+    """Write a batch in one transaction; return the failures among it.
+
+    A unit that is there with the same numbers stays; with other numbers it is a
+    failure (``NonDeterministicExtraction``) and the first numbers stay.
+    """
+    with db.commit(f"encode {encoder.name}"):
+        held = _held(db, results)
+        judged = [_judge(result, held.get(result.task.unit_id)) for result in results]
+        good = [r for r in judged if r.ok and r.task.unit_id not in held]
+        sets = {
+            key: _feature_set(db, encoder, extractor, *key)
+            for key in dict.fromkeys((r.task.phase, r.names) for r in good)
+        }
+        db.insert("unit", UNIT, [_unit_row(r, extractor, run) for r in good])
+        _write_vectors(db, [(r, sets[r.task.phase, r.names]) for r in good])
+        db.insert("attempt", ATTEMPT, [_attempt(r, extractor, run) for r in judged])
+    return [result for result in judged if not result.ok]
+
+
+def _held(db: Connection, results: Sequence[Result]) -> dict[str, str]:
+    """Return the checksums of those units that the store holds already."""
+    return dict(
+        db.rows(
+            "SELECT unit_id, checksum FROM feature_vector "
+            "WHERE list_contains(?::VARCHAR[], unit_id)",
+            [[r.task.unit_id for r in results]],
+        )
+    )
+
+
+def _judge(result: Result, first: str | None) -> Result:
+    """Turn a result that differs from what the store holds into a failure."""
+    if not result.ok or first in (None, vector_checksum(result.values)):
+        return result
+    task = result.task
+    return Result(
+        task=task,
+        seconds=result.seconds,
+        error_code=NonDeterministicExtraction.__name__,
+        error_text=(
+            f"Patient {task.patient}, {task.phase}: {task.mask_path} gave other "
+            "numbers than before with the same image, mask and parameters. The first "
+            "are kept; fix the encoder's seed or threads."
+        ),
+    )
+
+
+def _feature_set(
+    db: Connection,
+    encoder: Encoder,
+    extractor: str,
+    phase: str,
+    names: tuple[str, ...],
+) -> str:
+    """Write the names of a feature set once; return its id."""
+    name = digest("feature_set", extractor, phase, list(names))
+    if db.rows("SELECT 1 FROM feature_set WHERE feature_set_id = ?", [name]):
+        return name
+    address = f"{encoder.name}.{phase.lower()}"
+    db.rows(
+        "INSERT INTO feature_set (feature_set_id, extractor_id, phase, address, names, "
+        "n, commit_no) VALUES (?, ?, ?, ?, ?::VARCHAR[], ?, ?)",
+        [name, extractor, phase, address, list(names), len(names), db.commit_no],
+    )
+    columns: list[list[Any]] = [[], [], [], []]
+    for feature in names:
+        described = encoder.describe_feature(feature)
+        for i, key in enumerate(("image_filter", "family", "ibsi", "unit")):
+            columns[i].append(_text(described.get(key)))
+    db.rows(
+        "INSERT INTO feature (feature_set_id, pos, name, image_filter, family, ibsi, "
+        "unit) SELECT ?, unnest(?::INTEGER[]), unnest(?::VARCHAR[]), "
+        "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
+        "unnest(?::VARCHAR[])",
+        [name, list(range(len(names))), list(names), *columns],
+    )
+    return name
+
+
+def _write_vectors(db: Connection, pairs: Sequence[tuple[Result, str]]) -> None:
+    # A plain INSERT: duckdb 2.0's INSERT OR IGNORE turns -0.0 into 0.0.
+    for result, feature_set in pairs:
+        db.update(
+            "INSERT INTO feature_vector (unit_id, feature_set_id, v, "
+            "n_missing, checksum, commit_no) VALUES (?, ?, ?::DOUBLE[], ?, ?, ?)",
+            [
+                result.task.unit_id,
+                feature_set,
+                result.values.tolist(),
+                int(np.isnan(result.values).sum()),
+                vector_checksum(result.values),
+                db.commit_no,
+            ],
+        )
+
+
+def _unit_row(result: Result, extractor: str, run: str) -> list[Any]:
+    t = result.task
+    notes = json.dumps(list(result.warnings))
+    return [t.unit_id, t.image_id, t.mask_id, extractor, run, notes, result.seconds]
+
+
+def _attempt(result: Result, extractor: str, run: str) -> list[Any]:
+    t = result.task
+    return [
+        digest("attempt", t.unit_id, run),
+        "encode",
+        t.patient,
+        t.phase,
+        t.reader,
+        t.session,
+        t.image_path if result.about_image else t.mask_path,
+        t.image_id,
+        t.mask_id,
+        extractor,
+        "ok" if result.ok else "failed",
+        result.error_code,
+        result.error_text,
+        result.seconds,
+        run,
+    ]
