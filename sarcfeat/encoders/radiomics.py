@@ -23,6 +23,7 @@ from sarcfeat.encoders.region import (
     TOLERANCE,
     Region,
     check_finite,
+    check_levels,
     check_size,
     check_varies,
     read_region,
@@ -42,6 +43,8 @@ _OURS = ("correctMask", "geometryTolerance", "minimumROIDimensions", "minimumROI
 
 # What an optional filter needs beyond pyradiomics' own requirements.
 _FILTER_LIBRARIES = {"LBP2D": ("skimage", "scikit-image"), "LBP3D": ("trimesh",) * 2}
+
+BIN_WIDTH = 25.0  # pyradiomics' own default
 
 # First-order features that voxelArrayShift moves away from the IBSI's definition.
 _SHIFTED = ("Energy", "RootMeanSquared")
@@ -218,13 +221,7 @@ class Radiomics:
             tolerance=setting.get("geometryTolerance", TOLERANCE),
             resample_mask=setting.get("correctMask", False),
         )
-        check_size(
-            region,
-            dimensions=self._dimensions(),
-            fewest=setting.get("minimumROISize"),
-        )
-        check_finite(region, needs_surroundings=self._needs_surroundings())
-        check_varies(region)
+        self._check(region)
         found, said = self._run(extractor, region)
         values = np.array([float(found[name]) for name in self._names])
         undefined = [
@@ -233,6 +230,30 @@ class Radiomics:
         if undefined:
             said.append(f"{len(undefined)} features undefined: {listed(undefined)}.")
         return Encoded(self.feature_names, values, [*region.warnings, *said])
+
+    def _check(self, region: Region) -> None:
+        setting = self._params["setting"]
+        check_size(
+            region,
+            dimensions=self._dimensions(),
+            fewest=setting.get("minimumROISize"),
+        )
+        check_finite(region, needs_surroundings=self._needs_surroundings())
+        check_varies(region)
+        width = self._original_bin_width()
+        if width is not None:
+            scale = setting.get("normalizeScale", 1.0)
+            normalised = setting.get("normalize", False)
+            check_levels(region, width=width, scale=scale if normalised else None)
+
+    def _original_bin_width(self) -> float | None:
+        """Return the bin width of the unfiltered image; None where none counts."""
+        image_type = self._params["imageType"]
+        texture = any(not f.startswith("shape") for f in self._params["featureClass"])
+        merged = {**self._params["setting"], **image_type.get("Original", {})}
+        if not texture or "Original" not in image_type or "binCount" in merged:
+            return None
+        return float(merged.get("binWidth", BIN_WIDTH))
 
     def _dimensions(self) -> int:
         setting = self._params["setting"]

@@ -29,6 +29,7 @@ from sarcfeat.io.integrity import check_complete
 __all__ = [
     "Region",
     "check_finite",
+    "check_levels",
     "check_size",
     "check_varies",
     "read_mask",
@@ -41,6 +42,9 @@ TOLERANCE = 1e-3  # mm; what converters round in a header
 # the limit that LIFEx enforces (Nioche et al., Cancer Res 2018;78:4786).
 FEWEST_VOXELS = 8
 FEW_VOXELS = 64
+
+# Co-occurrence counts take levels² × 13 directions × 8 bytes: 0.4 GB at this many.
+MOST_LEVELS = 2000
 
 
 @dataclass
@@ -183,6 +187,34 @@ def check_varies(region: Region) -> None:
     if values.min() == values.max():
         region.warnings.append(
             f"All voxels of the lesion have the value {values[0]:g}; texture is void."
+        )
+
+
+def check_levels(region: Region, *, width: float, scale: float | None) -> None:
+    """Refuse a bin width that would take all memory for texture matrices.
+
+    Parameters
+    ----------
+    region : Region
+        The lesion.
+    width : float
+        Bin width, in the unit of the image after normalisation.
+    scale : float or None
+        Standard deviation that normalisation gives the image; None without it.
+    """
+    import SimpleITK
+
+    voxels = SimpleITK.GetArrayViewFromImage(region.image)
+    values = voxels[region.inside].astype(float)
+    span = float(values.max() - values.min())
+    if scale is not None:
+        span *= scale / (float(voxels.std(dtype=float)) or 1.0)
+    if span / width > MOST_LEVELS:
+        raise InvalidInput(
+            f"{region.what}: a bin width of {width:g} cuts the lesion's range of "
+            f"{span:.4g} into {span / width:.0f} grey levels; expected at most "
+            f"{MOST_LEVELS}. Use a wider bin, or binCount. Are these parameters meant "
+            "for this kind of image?"
         )
 
 

@@ -211,3 +211,15 @@ def test_a_lesion_without_contrast_is_noted(lesion, tmp_path, encoder):
     image = write(tmp_path / "grey.nii.gz", np.full((20, 32, 36), 5, "int16"))
     encoded = encoder.encode(image, lesion[1])
     assert any("have the value 5" in w for w in encoded.warnings)
+
+
+def test_parameters_for_another_kind_of_image_do_not_take_all_memory(lesion, tmp_path):
+    message = r"P001_mask.* bin width of 0\.25 .* grey levels; expected at most 2000"
+    bright = write(tmp_path / "bright.nrrd", 100 * texture())
+    with pytest.raises(InvalidInput, match=message):
+        Radiomics("pet.yaml").encode(bright, lesion[1])
+    shape_only = {"setting": {"binWidth": 0.01}, "featureClass": {"shape": []}}
+    assert len(Radiomics(shape_only).encode(*lesion).values) == 14
+    scaled = {**PLAIN, "setting": {"normalize": True, "binWidth": 0.001}}
+    with pytest.raises(InvalidInput, match=r"bin width of 0\.001"):
+        Radiomics(scaled).encode(*lesion)
