@@ -23,6 +23,7 @@ def fit_matrix(estimator: Any, X: Any) -> NDArray[np.float64]:
             estimator.n_features_in_ = 0
             estimator.feature_names_in_ = np.array([], dtype=object)
             return np.empty((len(X), 0))
+        _refuse_missing(estimator, X)
     return np.asarray(
         validate_data(estimator, X, dtype=np.float64, ensure_min_samples=2)
     )
@@ -37,6 +38,7 @@ def predict_matrix(estimator: Any, X: Any) -> NDArray[np.float64]:
         if not names:
             return np.empty((len(X), 0))
         _refuse_text(estimator, X)
+        _refuse_missing(estimator, X)
     return np.asarray(validate_data(estimator, X, reset=False, dtype=np.float64))
 
 
@@ -45,6 +47,19 @@ def feature_names(estimator: Any) -> NDArray[np.object_]:
     if hasattr(estimator, "feature_names_in_"):
         return np.asarray(estimator.feature_names_in_, dtype=object)
     return np.array([f"x{j}" for j in range(estimator.n_features_in_)], dtype=object)
+
+
+def _refuse_missing(estimator: Any, X: pd.DataFrame) -> None:
+    missing = X.isna().sum()
+    missing = missing[missing > 0]
+    if len(missing):
+        where = listed(f"{name} ({count} patients)" for name, count in missing.items())
+        patients = listed(X.index[X.isna().any(axis=1)], limit=3)
+        raise InvalidInput(
+            f"Input X contains NaN in {len(missing)} columns: {where}; first patients: "
+            f"{patients}. {type(estimator).__name__} does not guess: fill them inside "
+            "the fold (MedianImputer), or leave the columns or patients out."
+        )
 
 
 def _refuse_text(estimator: Any, X: pd.DataFrame) -> None:

@@ -127,6 +127,18 @@ def test_text_is_refused(study):
         CoxPH().fit(X.assign(site="Bordeaux"), y)
 
 
+def test_missing_values_are_named_with_column_and_patient(study):
+    X, y = study
+    model = CoxPH().fit(X, y)
+    X = X.set_axis([f"STS_{i:03d}" for i in range(80)])
+    X.loc["STS_004", "clinical.x1"] = np.nan
+    expected = r"NaN in 1 columns: clinical\.x1 \(1 patients\); first patients: STS_004"
+    with pytest.raises(InvalidInput, match=expected):
+        CoxPH().fit(X, y)
+    with pytest.raises(InvalidInput, match=expected):
+        model.predict(X)
+
+
 def test_too_many_columns_are_refused_with_the_ratio():
     X, event, time = cohort(10, 20)
     with pytest.raises(
