@@ -63,16 +63,25 @@ def check_complete(path: str | PathLike[str]) -> None:
 
 
 def expected_bytes(header: bytes) -> int:
-    """Return the length that a NIfTI-1 header promises; 0 when it is no such header."""
+    """Return the length that a NIfTI header promises; 0 when it is no such header."""
+    if len(header) < HEADER:
+        return 0
     for order in "<>":
-        if len(header) == HEADER and struct.unpack(f"{order}i", header[:4])[0] == 348:
-            dim = struct.unpack(f"{order}8h", header[40:56])
-            bits = struct.unpack(f"{order}h", header[72:74])[0]
-            offset = int(struct.unpack(f"{order}f", header[108:112])[0])
-            if 1 <= dim[0] <= 7 and header[344:347] == b"n+1":
-                return offset + math.prod(max(n, 1) for n in dim[1 : dim[0] + 1]) * (
-                    bits // 8
-                )
+        kind = struct.unpack_from(f"{order}i", header, 0)[0]
+        if kind == 348 and header[344:347] == b"n+1":
+            dim = struct.unpack_from(f"{order}8h", header, 40)
+            bits = struct.unpack_from(f"{order}h", header, 72)[0]
+            offset = int(struct.unpack_from(f"{order}f", header, 108)[0])
+        elif kind == 540:  # NIfTI-2; what is needed lies in its first 348 bytes
+            dim = struct.unpack_from(f"{order}8q", header, 16)
+            bits = struct.unpack_from(f"{order}h", header, 14)[0]
+            offset = struct.unpack_from(f"{order}q", header, 168)[0]
+        else:
+            continue
+        if 1 <= dim[0] <= 7:
+            return offset + math.prod(max(n, 1) for n in dim[1 : dim[0] + 1]) * (
+                bits // 8
+            )
     return 0
 
 

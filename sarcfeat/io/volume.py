@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sarcfeat._validation import missing_dependency
 from sarcfeat.exceptions import InputCorrupt, InputEmpty, InputMissing, InvalidInput
 from sarcfeat.io.geometry import Geometry
-from sarcfeat.io.nifti import check_nifti_length
+from sarcfeat.io.integrity import check_complete
 
 __all__ = ["Volume", "VolumeRef", "pixel_hash", "read_volume"]
 
@@ -108,7 +108,7 @@ def read_volume(path: Path_) -> Volume:
     sarcfeat.exceptions.InputMissing: No file nowhere/t1_image.nii.gz. ...
     """
     check_readable(path)
-    check_nifti_length(path)
+    check_complete(path)
     image = _read_itk(path)
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise InvalidInput(

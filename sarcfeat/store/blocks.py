@@ -54,12 +54,15 @@ def read_block(
     phase = phase_of(db, address)
     found = candidates(db, phase, chosen_extractor, members.patients)
     reader = _reader(found, reader, address)
-    told = why_missing(db, members, phase, chosen_extractor)
+    by_patient: dict[str, list[Candidate]] = {}
+    for candidate in found:
+        by_patient.setdefault(candidate.patient, []).append(candidate)
+    told: dict[str, str] | None = None
     picked: dict[str, Candidate] = {}
     missing: list[list[str]] = []
     late: list[str] = []
     for patient in members.patients:
-        mine = [c for c in found if c.patient == patient]
+        mine = by_patient.get(patient, [])
         wanted = [c for c in mine if c.reader == reader and c.session == session]
         index_time = members.index_time[patient]
         best = choose(wanted, index_time, as_of)
@@ -68,6 +71,8 @@ def read_block(
             continue
         if best is None and wanted:
             late.append(patient)
+        if told is None:
+            told = why_missing(db, members, phase, chosen_extractor)
         reason = reason_for(
             mine, wanted, reader, session, index_time, as_of, told.get(patient)
         )

@@ -81,6 +81,21 @@ class EncodeReport:
     failures: pd.DataFrame
     seconds: float
 
+    @classmethod
+    def merge(cls, reports: Iterable[EncodeReport]) -> EncodeReport:
+        """Add up the reports of several encoders or sequences."""
+        reports = list(reports)
+        frames = [report.failures for report in reports if len(report.failures)]
+        empty = pd.DataFrame(columns=FAILURE_COLUMNS)
+        failures = pd.concat(frames, ignore_index=True) if frames else empty
+        return cls(
+            encoded=sum(report.encoded for report in reports),
+            skipped=sum(report.skipped for report in reports),
+            failed=sum(report.failed for report in reports),
+            failures=failures,
+            seconds=sum(report.seconds for report in reports),
+        )
+
     def __str__(self) -> str:
         """Return one sentence, and one line for each failure."""
         lines = [

@@ -9,8 +9,8 @@ import pandas as pd
 
 from sarcfeat.store.cohorts import Members
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.expected import ExpectedPaths
 from sarcfeat.store.files import FAILURE_COLUMNS
-from sarcfeat.store.intake import expected_path
 from sarcfeat.store.units import Task
 
 __all__ = ["encode_failures", "input_failures", "known_encode_failures"]
@@ -37,14 +37,16 @@ def input_failures(
         if row[0] in patients and _wanted(row[1], phases)
     ]
     bad_images = {(row[0], row[1]) for row in rows if row[7] == "image"}
+    with_image = _with_image(db)
+    expected = ExpectedPaths(db, "image")
     kept = []
     for row in rows:
         place = (row[0], row[1])
         if row[7] == "mask" and place in bad_images:
             continue
-        if row[7] == "mask" and _has_no_image(db, place):
+        if row[7] == "mask" and place not in with_image:
             bad_images.add(place)
-            row = (*row[:4], expected_path(db, "image", *place), *row[5:])
+            row = (*row[:4], expected.of(*place), *row[5:])
         kept.append(list(row[:7]))
     listed = {(row[0], row[1].lower()) for row in kept}
     kept += [
@@ -62,11 +64,13 @@ def _wanted(phase: str, phases: Collection[str] | None) -> bool:
     return phases is None or phase.lower() in phases
 
 
-def _has_no_image(db: Connection, place: tuple[str, str]) -> bool:
-    return not db.rows(
-        "SELECT 1 FROM image WHERE retired_no IS NULL AND patient_id = ? AND phase = ?",
-        list(place),
-    )
+def _with_image(db: Connection) -> set[tuple[str, str]]:
+    return {
+        (patient, phase)
+        for patient, phase in db.rows(
+            "SELECT DISTINCT patient_id, phase FROM image WHERE retired_no IS NULL"
+        )
+    }
 
 
 def _without_mask(
@@ -80,10 +84,11 @@ def _without_mask(
         "AND NOT EXISTS (SELECT 1 FROM file f WHERE f.what = 'mask' AND "
         "f.patient_id = i.patient_id AND f.phase = i.phase) ORDER BY ALL"
     )
+    expected = ExpectedPaths(db, "mask")
     found = []
     for patient, phase in rows:
         if patient in patients and _wanted(phase, phases):
-            path = expected_path(db, "mask", patient, phase)
+            path = expected.of(patient, phase)
             reason = (
                 f"Patient {patient}, {phase}: the image has no mask. Expected {path}."
             )
@@ -102,12 +107,13 @@ def _without_image(
     ):
         have.setdefault(phase.lower(), set()).add(patient)
         spelling.setdefault(phase.lower(), phase)
+    expected = ExpectedPaths(db, "image")
     found = []
     for wanted in required:
         phase = spelling.get(wanted.lower(), wanted)
         for patient in members.patients:
             if patient not in have.get(wanted.lower(), set()):
-                path = expected_path(db, "image", patient, phase)
+                path = expected.of(patient, phase)
                 reason = f"Patient {patient}: no {phase} image. Expected {path}."
                 found.append([patient, phase, None, None, path, "InputMissing", reason])
     return found

@@ -10,6 +10,7 @@ import pandas as pd
 
 from sarcfeat._validation import listed
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.expected import ExpectedPaths
 from sarcfeat.store.files import (
     FAILURE_COLUMNS,
     Look,
@@ -27,7 +28,7 @@ from sarcfeat.store.patients import register
 from sarcfeat.store.progress import Bar, progress_bar
 from sarcfeat.store.sources import Slot, Source, find_slots
 
-__all__ = ["add_files", "expected_path", "refresh"]
+__all__ = ["add_files", "refresh"]
 
 BATCH = 64
 SOURCE = {
@@ -85,7 +86,7 @@ def _ingest(
     """Return a look at each slot, images first, and how many files were parsed."""
     looks: list[Look] = []
     images = Images(db)
-    masks = Masks(db, images, lambda p, s: expected_path(db, "image", p, s))
+    masks = Masks(db, images, lambda p, s: ExpectedPaths(db, "image").of(p, s))
     homes: dict[str, Images | Masks] = {"image": images, "mask": masks}
     read = 0
     with progress_bar(label, len(slots), show=show) as bar:
@@ -221,32 +222,3 @@ def _same_contours(db: Connection) -> list[str]:
         return []
     names = [f"{patient} {phase} ({a} = {b})" for patient, phase, a, b in rows]
     return [f"two readers' masks are the same, their ICC would be 1: {listed(names)}"]
-
-
-def expected_path(
-    db: Connection, what: str, patient: str, phase: str, reader: str | None = None
-) -> str:
-    """Return where a file of a patient should be, by manifest or pattern."""
-    found = db.rows(
-        "SELECT path FROM file WHERE what = ? AND patient_id = ? AND phase = ? "
-        "ORDER BY path LIMIT 1",
-        [what, patient, phase],
-    )
-    if found:
-        return str(found[0][0])
-    for root, pattern, told_reader, session in db.rows(
-        "SELECT root, pattern, reader, session FROM source WHERE what = ? "
-        "AND pattern IS NOT NULL ORDER BY commit_no",
-        [what],
-    ):
-        fields = {
-            "patient": patient,
-            "sequence": phase,
-            "reader": reader or told_reader or "A",
-            "session": str(session or 1),
-        }
-        inside = pattern
-        for name, value in fields.items():
-            inside = inside.replace(f"{{{name}}}", value)
-        return os.path.join(root, *inside.split("/"))
-    return f"a row of {patient} and {phase} in the manifest of {what}s"

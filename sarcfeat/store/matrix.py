@@ -61,6 +61,39 @@ class Matrix:
             f"{self.X.shape[1]} columns, {events}, {len(self.missing)} missing>"
         )
 
+    def complete(self, needed: str | Sequence[str]) -> Matrix:
+        """Return the patients who have all of some feature sets or columns.
+
+        Parameters
+        ----------
+        needed : str or sequence of str
+            Feature sets (``"radiomics.pet"``) or columns (``"clinical.age"``). A
+            patient without one number of a set is left out; `missing` says why.
+
+        Returns
+        -------
+        Matrix
+            With an id of its own, made of this matrix's and the request.
+        """
+        asked = [needed] if isinstance(needed, str) else list(needed)
+        keep = np.ones(len(self.X), dtype=bool)
+        for name in asked:
+            mine = [c for c in self.X if c == name or c.startswith(f"{name}.")]
+            if not mine:
+                pick(name, [str(c) for c in self.X], "feature set or column")
+            keep &= ~self.X[mine].isna().all(axis=1).to_numpy()
+        return Matrix(
+            X=self.X.loc[keep],
+            y=None if self.y is None else self.y[keep],
+            missing=self.missing,
+            provenance={
+                **self.provenance,
+                "complete": asked,
+                "n_patients": int(keep.sum()),
+            },
+            matrix_id=digest("complete", self.matrix_id, asked),
+        )
+
 
 def _events(y: npt.NDArray[Any]) -> int:
     return int((y["event"] == 1).sum())
@@ -183,7 +216,7 @@ def _content_hash(X: pd.DataFrame, y: npt.NDArray[Any] | None) -> str:
     """Hash every label and every bit of a matrix."""
     state = hashlib.blake2b(digest_size=32)
     state.update(canonical_json([list(X.index), list(X.columns)]).encode())
-    numeric = [n for n in X.columns if pd.api.types.is_float_dtype(X[n].dtype)]
+    numeric = [n for n, kind in X.dtypes.items() if kind == np.float64]
     state.update(np.ascontiguousarray(X[numeric].to_numpy(dtype="<f8")).data)
     for name in X.columns.difference(numeric, sort=False):
         cells = [None if pd.isna(cell) else str(cell) for cell in X[name]]

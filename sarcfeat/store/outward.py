@@ -13,6 +13,7 @@ from sarcfeat.store import cohorts, explain
 from sarcfeat.store.explain import Explanation
 from sarcfeat.store.handle import Handle
 from sarcfeat.store.matrix import Matrix, build_matrix
+from sarcfeat.store.pairs import readable_pairs
 from sarcfeat.store.readings import Readings, build_readings
 
 __all__ = ["COUNTS", "Outward"]
@@ -133,6 +134,22 @@ class Outward(Handle):
             feature_sets,
             extractor,
         )
+
+    def images_and_masks(self, cohort: str | None = None) -> pd.DataFrame:
+        """Return every usable mask with its image, one row a reading.
+
+        Parameters
+        ----------
+        cohort : str, optional
+            Only its patients.
+
+        Returns
+        -------
+        DataFrame
+            Columns patient, sequence, reader, session, label, image_path, mask_path.
+        """
+        chosen = cohorts.members(self._open, cohort)
+        return readable_pairs(self._open, chosen.patients)
 
     def explain(
         self,

@@ -68,7 +68,7 @@ def test_fault_002_zero_bytes(tmp_path):
 def test_fault_003_truncated(tmp_path, voxels):
     path = write(tmp_path / "t1.nii", np.tile(voxels, (4, 4, 4)))
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(InputCorrupt, match=r"t1\.nii is truncated.*it holds 2000"):
+    with pytest.raises(InputCorrupt, match=r"t1\.nii is cut off.*, 2000 are there"):
         read_volume(path)
 
 
@@ -76,10 +76,10 @@ def test_fault_003_truncated_gzip(tmp_path, voxels):
     path = write(tmp_path / "t1.nii.gz", np.tile(voxels, (4, 4, 4)))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputCorrupt, match=r"t1\.nii\.gz is not a whole gzip file"):
+    with pytest.raises(InputCorrupt, match=r"t1\.nii\.gz is cut off or damaged"):
         read_volume(path)
     path.write_bytes(whole[:-200] + b"x" + whole[-199:])
-    with pytest.raises(InputCorrupt, match=r"t1\.nii\.gz is not a whole gzip file"):
+    with pytest.raises(InputCorrupt, match=r"t1\.nii\.gz is cut off or damaged"):
         read_volume(path)
 
 
@@ -93,7 +93,7 @@ def test_fault_003_truncated_nrrd(tmp_path, voxels):
 def test_fault_004_not_its_suffix(tmp_path):
     path = tmp_path / "t1.nii.gz"
     path.write_bytes(gzip.compress(b"a letter, not an image" * 40))
-    with pytest.raises(InputCorrupt, match=r"t1\.nii\.gz does not begin with a NIfTI"):
+    with pytest.raises(InputCorrupt, match=r"t1\.nii\.gz .*cannot be read"):
         read_volume(path)
 
 
