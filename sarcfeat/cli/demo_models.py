@@ -46,13 +46,21 @@ def radiomics_chain(readings: Any, *, sites: int, random_state: int = 0) -> Pipe
     return Pipeline(
         [
             ("icc", ICCFilter(readings, threshold=0.75)),
-            ("combat", ComBat(batch="site" if sites > 1 else None)),
+            ("combat", _harmonise(sites)),
             ("impute", MedianImputer()),
             ("zscore", ZScore()),
             ("mrmr", MRMR(k=10)),
             ("lasso", LassoCox(cv=5, random_state=random_state)),
         ]
     )
+
+
+def _harmonise(sites: int) -> ComBat:
+    if sites < 2:
+        return ComBat(batch=None)
+    # A small site may be alone, or absent, in a training fold: then only its mean is
+    # moved, or its patients are left as they are, with a warning.
+    return ComBat(batch="site", single="mean_only", unseen="skip")
 
 
 def _pick(parts: list[tuple[str, Any, Any]]) -> ColumnTransformer:

@@ -6,29 +6,12 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sarcfeat.evaluate.nested import NestedCV
-from sarcfeat.metrics import paired_difference
+from sarcfeat.metrics import adjust_p, paired_difference
 
-__all__ = ["compare", "holm"]
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Adjust p-values for several comparisons (Holm 1979).
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    steps = p[order] * np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
+__all__ = ["compare"]
 
 
 def compare(
@@ -98,5 +81,5 @@ def compare(
             }
         )
     table = pd.DataFrame(rows, columns=["a", "b", "delta", "ci_low", "ci_high", "p"])
-    table["p_adjusted"] = holm(table["p"].tolist())
+    table["p_adjusted"] = adjust_p(table["p"].to_numpy(dtype=float), "holm")
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import did_you_mean
 from sarcfeat.evaluate.progress import progress_bar
-from sarcfeat.exceptions import InvalidInput, UnknownName
+from sarcfeat.exceptions import InvalidInput, NothingSelected, UnknownName
 from sarcfeat.metrics import concordance
 from sarcfeat.splits import EventStratifiedKFold
 from sarcfeat.survival import SurvivalMixin, check_y
@@ -73,7 +74,10 @@ def _inner_score(
     """Return the mean c-index over folds, weighted by comparable pairs."""
     total, pairs = 0.0, 0.0
     for train, test in folds:
-        model = clone(estimator).fit(_safe_indexing(X, train), y[train])
+        with warnings.catch_warnings():
+            # A choice that selects nothing scores 0.5 here; that is its verdict.
+            warnings.simplefilter("ignore", NothingSelected)
+            model = clone(estimator).fit(_safe_indexing(X, train), y[train])
         risk = np.asarray(model.predict(_safe_indexing(X, test)), dtype=float)
         event, time = check_y(y[test])
         found = concordance(event, time, risk)

@@ -4,7 +4,6 @@ import pytest
 
 from sarcfeat import CoxPH
 from sarcfeat.evaluate import compare, nested_cv
-from sarcfeat.evaluate.compare import holm
 from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
 from sarcfeat.metrics import concordance
 
@@ -104,10 +103,3 @@ def test_a_patient_given_twice_is_refused(cohort, models):
     X = X.rename(index={"P001": "P000"})
     with pytest.raises(InvalidInput, match="'P000'"):
         nested_cv(models, X, y, **FOLDS)
-
-
-def test_holm_is_statsmodels_holm():
-    from statsmodels.stats.multitest import multipletests
-
-    p = np.random.default_rng(0).random(9) ** 3
-    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], rel=1e-12)
