@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import socket
-import sys
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat._validation import did_you_mean, listed
@@ -37,17 +33,12 @@ from sarcfeat.store.units import (
     register_extractor,
     todo,
 )
+from sarcfeat.store.workers import results_of
 
-__all__ = ["EncodeReport", "encode", "run_task"]
+__all__ = ["EncodeReport", "encode"]
 
 BATCH = 32
 SECONDS = 5.0
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-)
 RUN = {
     "run_id": "VARCHAR",
     "status": "VARCHAR",
@@ -133,7 +124,8 @@ def encode(
     fresh, n_failed = _run(
         db, encoder, extractor, tasks, n_jobs=n_jobs, progress=progress
     )
-    inputs = input_failures(db, members, phases, required)
+    wanted = [name for name in required if phases is None or name.lower() in phases]
+    inputs = input_failures(db, members, phases, wanted)
     computed = [*encode_failures(left, known), *fresh]
     failures = pd.concat(
         [inputs, pd.DataFrame(computed, columns=FAILURE_COLUMNS)], ignore_index=True
@@ -192,10 +184,7 @@ def _run(
     failures: list[Result] = []
     pending: list[Result] = []
     status, last = "interrupted", time.monotonic()
-    jobs = joblib.Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2 * n_jobs"
-    )
-    results = jobs(joblib.delayed(run_task)(encoder, t, os.getpid()) for t in tasks)
+    results = results_of(encoder, tasks, n_jobs)
     try:
         with progress_bar(f"Encoding {encoder.name}", len(tasks), show=progress) as bar:
             for result in results:
@@ -220,54 +209,6 @@ def _raise_if_not_installed(failures: Iterable[Result]) -> None:
     for result in failures:
         if result.error_code == MissingDependency.__name__:
             raise MissingDependency(result.error_text)
-
-
-def run_task(encoder: Encoder, task: Task, parent: int) -> Result:
-    """Compute one unit; never raises, so that one patient stops no other."""
-    if os.getpid() != parent:
-        _one_thread()
-    start = time.perf_counter()
-    try:
-        found = encoder.encode(task.image_path, task.mask_path, label=task.label)
-        names = tuple(str(name) for name in found.names)
-        values = np.array(found.values, dtype=np.float64)
-        _refuse_odd(encoder, names, values)
-        notes = tuple(str(note) for note in found.warnings)
-    except Exception as error:  # bound below: an encoder may raise anything, and
-        # whatever it raises is this patient's failure row, not the cohort's end.
-        text = f"Patient {task.patient}, {task.phase}, reader {task.reader}: {error}"
-        if task.mask_path not in text and task.image_path not in text:
-            text += f" (image {task.image_path}, mask {task.mask_path})"
-        return Result(
-            task=task,
-            seconds=time.perf_counter() - start,
-            error_code=type(error).__name__,
-            error_text=text,
-        )
-    seconds = time.perf_counter() - start
-    return Result(task, seconds, names, values, notes)
-
-
-def _refuse_odd(
-    encoder: Encoder, names: tuple[str, ...], values: npt.NDArray[np.float64]
-) -> None:
-    if values.shape != (len(names),):
-        raise InvalidInput(
-            f"{encoder.name} gave {len(names)} names and values of shape "
-            f"{values.shape}; expected one number a name."
-        )
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise InvalidInput(f"{encoder.name} names features twice: {listed(twice)}.")
-
-
-def _one_thread() -> None:
-    """Keep a worker to one thread: the workers share the cores already."""
-    for name in THREADS:
-        os.environ[name] = "1"
-    itk = sys.modules.get("SimpleITK")
-    if itk is not None:
-        itk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _begin(db: Connection, encoder: Encoder) -> str:

@@ -115,7 +115,7 @@ class Inward(Handle):
         source: Table,
         *,
         pattern: str | None = None,
-        kind: str = "MR",
+        kind: str | None = None,
         progress: bool = True,
     ) -> Report:
         """Add the images of a folder or a manifest; a bad file stops no other.
@@ -130,8 +130,9 @@ class Inward(Handle):
         pattern : str, optional
             How the files of a folder are named, such as
             ``"{patient}/{sequence}_image.nii.gz"``.
-        kind : str
-            CT, MR, PET; a column of the manifest wins.
+        kind : str, optional
+            CT, MR or PET; a column of the manifest wins. By default what the sequence
+            is called: ``PET…`` and ``CT…``, else MR.
         progress : bool
             Show a bar on a terminal.
 

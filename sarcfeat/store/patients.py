@@ -108,6 +108,11 @@ def patient_frame(
         frame = frame.set_index(named[0])
     elif anonymous and not isinstance(data, pd.DataFrame):
         frame = frame.set_index(frame.columns[0])
+    elif anonymous and len(frame):
+        raise InvalidInput(
+            "The table has no patient ids: its index is 0, 1, 2, … and no column is "
+            "called 'patient'. Use frame.set_index('<the id column>')."
+        )
     missing = pd.isna(frame.index)
     index = pd.Index(
         [

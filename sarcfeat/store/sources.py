@@ -193,7 +193,7 @@ def _slot(
         "path": os.path.abspath(path),
     }
     if source.what == "image":
-        kind = str(fields.get("kind", source.kind))
+        kind = str(fields.get("kind", source.kind or _kind(common["phase"])))
         return Slot(**common, kind=kind, acquired_at=acquired_at)
     return Slot(
         **common,
@@ -203,3 +203,11 @@ def _slot(
         lesion=str(fields["lesion"]) if "lesion" in fields else None,
         acquired_at=acquired_at,
     )
+
+
+def _kind(phase: str) -> str:
+    """Guess the modality by the sequence's name."""
+    for kind in ("PET", "CT"):
+        if phase.upper().startswith(kind):
+            return kind
+    return "MR"

@@ -1,6 +1,7 @@
 """A fake encoder and a tiny cohort on disk, for the store's tests."""
 
 import os
+import signal
 import time
 from dataclasses import dataclass, field
 
@@ -84,6 +85,18 @@ class InterruptedEncoder(FakeEncoder):
         self.calls += 1
         if self.calls > self.after:
             raise KeyboardInterrupt
+        return super().encode(image_path, mask_path, label=label)
+
+
+@dataclass
+class DeadlyEncoder(FakeEncoder):
+    """Kills its own process on one patient's mask, as running out of memory does."""
+
+    victim: str = "P003"
+
+    def encode(self, image_path, mask_path, *, label=1):
+        if self.victim in mask_path:
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().encode(image_path, mask_path, label=label)
 
 

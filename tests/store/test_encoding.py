@@ -16,6 +16,7 @@ from sarcfeat import FeatureStore
 from sarcfeat.exceptions import InvalidInput, MissingDependency, UnknownName
 from sarcfeat.store import encoding
 from tests.store.fakes import (
+    DeadlyEncoder,
     FakeEncoder,
     InterruptedEncoder,
     OddEncoder,
@@ -293,6 +294,37 @@ def test_fault_087_kill_9_loses_no_committed_unit(tmp_path):
         assert (report.encoded, report.skipped) == (20 - held, held)
         rows = store.sql("SELECT count(*) AS n FROM feature_vector")
         assert rows["n"].tolist() == [20]
+
+
+def test_fault_020_dead_worker_costs_its_own_patient(study):
+    study.add_cohort("few", patients=patients(3))
+    report = study.encode(DeadlyEncoder(), cohort="few", n_jobs=2)
+    assert (report.encoded, report.failed) == (4, 2)
+    assert set(report.failures["patient"]) == {"P003"}
+    assert set(report.failures["code"]) == {"WorkerDied"}
+    assert "P003" in report.failures["reason"].iloc[0]
+    again = study.encode(DeadlyEncoder(), cohort="few", n_jobs=2)
+    assert (again.encoded, again.skipped, again.failed) == (0, 4, 2)
+
+
+def test_same_image_of_two_patients_is_computed_once(store, root):
+    for path in (image_path, mask_path):
+        shutil.copy2(path(root, "P001"), path(root, "P002"))
+    add_files(store, root)
+    assert store.encode(FakeEncoder()).encoded == 5
+    X = store.matrix(None, features="fake.t1").X
+    assert X.loc["P001", "fake.t1.mean"] == X.loc["P002", "fake.t1.mean"]
+    assert X.notna().all().all()
+
+
+def test_reports_add_up(study):
+    one = study.encode(FakeEncoder(), required=["PET"])
+    two = study.encode(FakeEncoder(), sequences=["T1"], required=["PET"])
+    assert two.failed == 0
+    both = encoding.EncodeReport.merge([one, two])
+    assert (both.encoded, both.skipped, both.failed) == (12, 12, 6)
+    assert len(both.failures) == 6
+    assert encoding.EncodeReport.merge([two]).failures.empty
 
 
 def test_unknown_sequence_and_retry(study):

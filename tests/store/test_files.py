@@ -89,6 +89,14 @@ def test_reader_and_session_in_the_pattern(root, store):
     assert rows.to_numpy().tolist() == [["B", 2]]
 
 
+def test_kind_by_the_sequences_name(root, store):
+    write_patient(root, "P001", sequence="PET")
+    write_patient(root, "P001", sequence="CT_art")
+    add_files(store, root)
+    rows = store.sql("SELECT DISTINCT phase, kind FROM image ORDER BY 1")
+    assert rows.to_numpy().tolist() == [["CT_art", "CT"], ["PET", "PET"], ["T1", "MR"]]
+
+
 def test_nothing_fits_the_pattern(root, store):
     with pytest.raises(CohortError, match=r"No file in .* Files there: P001/T1_image"):
         store.add_images(root / "images", pattern="{patient}_{sequence}.nrrd")

@@ -109,6 +109,36 @@ def test_missing_says_who_and_why(study, root):
         assert list(dropped.X.index) == ["P001", "P002", "P003", "P006"]
 
 
+def test_complete_keeps_who_has_everything(study, root):
+    mask_path(root, "P004").write_bytes(b"")
+    study.encode(FakeEncoder())
+    table = clinical(6)
+    table["age"] = table["age"].where(table.index != "P006")
+    study.add_patients(table, index_time="surgery")
+    m = study.matrix("all", features=["fake.t1", "clinical"], outcome="mfs")
+    some = m.complete("fake.t1")
+    assert list(some.X.index) == [p for p in patients(6) if p != "P004"]
+    assert some.y.tolist() == m.y[[0, 1, 2, 4, 5]].tolist()
+    assert some.matrix_id not in (m.matrix_id, m.complete("clinical").matrix_id)
+    assert len(m.complete(["fake.t1", "clinical.age"]).X) == 4
+    with pytest.raises(UnknownName, match=r"column 'fake\.t2'"):
+        m.complete("fake.t2")
+
+
+def test_images_and_masks(study, root):
+    pairs = study.images_and_masks("all")
+    assert len(pairs) == 12
+    assert pairs.iloc[1].tolist() == [
+        "P001",
+        "T1",
+        "B",
+        1,
+        1,
+        str(image_path(root, "P001")),
+        str(mask_path(root, "P001", reader="B")),
+    ]
+
+
 def test_not_encoded_yet_is_said(encoded, root):
     write_patient(root, "P007")
     add_files(encoded, root)

@@ -42,6 +42,13 @@ def test_fault_051_ids_stay_text_and_near_ones_are_told(store, tmp_path):
         store.add_patients(pd.DataFrame({"age": [1, 2]}, index=["P1", None]))
 
 
+def test_table_without_ids_is_refused(store):
+    with pytest.raises(InvalidInput, match="has no patient ids"):
+        store.add_patients(pd.DataFrame({"age": [61, 50]}))
+    store.add_patients(pd.DataFrame({"patient": ["P1"], "age": [61]}))
+    assert store.status().loc["patients", "count"] == 1
+
+
 def test_fault_052_columns_that_differ_by_case(store):
     table = pd.DataFrame([[1, 2]], columns=["Age", "age"], index=["P1"])
     with pytest.raises(InvalidInput, match=r"Columns 1 and 2 .* 'age'"):
