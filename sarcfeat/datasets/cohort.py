@@ -155,7 +155,8 @@ class Cohort:
         return [
             str(column)
             for column in self.patients.columns
-            if column != "site" and self.roles.get(column, "predictor") == "predictor"
+            if column not in ("site", self.index_time)
+            and self.roles.get(column, "predictor") == "predictor"
         ]
 
     def __repr__(self) -> str:

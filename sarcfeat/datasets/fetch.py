@@ -26,6 +26,8 @@ __all__ = [
     "sha256_of",
 ]
 
+RETRIES = 2
+
 
 def data_root(root: str | Path | None) -> Path | None:
     """Return the folder of the local mirror: the argument, else ``SARCFEAT_DATA``.
@@ -112,7 +114,7 @@ def download(
         base_url="",
         registry={file: f"sha256:{row['sha256']}" for file, row in registry.iterrows()},
         urls={file: address_of(str(file), addresses) for file in registry.index},
-        retry_if_failed=2,
+        retry_if_failed=RETRIES,
     )
     for file in track(list(registry.index), f"Downloading to {folder}", transient=True):
         try:

@@ -166,16 +166,12 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("sarcfeat"))
 
 
-def fetch_sts(
-    folder: Path,
-    registry: pd.DataFrame | None = None,
-    addresses: Mapping[str, str] = ADDRESSES,
-) -> Path:
+def fetch_sts(folder: Path) -> Path:
     """Download the cohort into a folder laid out like a local mirror.
 
     The clinical CSV is derived from the pinned spreadsheet of the TCIA collection.
     """
-    download(read_registry("sts") if registry is None else registry, folder, addresses)
+    download(read_registry("sts"), folder, ADDRESSES)
     if not (folder / CLINICAL).is_file():
         table = clinical_from_sheet(folder / SHEET)
         table.to_csv(folder / CLINICAL, lineterminator="\n", encoding="utf-8")

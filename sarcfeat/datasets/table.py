@@ -77,7 +77,7 @@ def refuse(path: Path, raw: pd.Series, bad: pd.Series, expected: str) -> None:
     if bad.any():
         patient = bad.index[bad][0]
         value = raw[patient]
-        shown = "an empty cell" if pd.isna(value) else repr(value)
+        shown = "an empty cell" if pd.isna(value) else repr(str(value))
         raise CohortError(
             f"{path}, line {line_of(raw, patient)}, column {raw.name!r}, patient "
             f"{patient}: {shown} is not {expected}."
