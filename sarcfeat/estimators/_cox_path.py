@@ -9,7 +9,9 @@ Coordinate descent (glmnet, scikit-survival's Coxnet) stops when its steps becom
 small, up to some per cent of lambda away from the solution when columns correlate.
 Here each penalty is solved by Newton steps on the non-zero coefficients with their
 signs held, letting one coefficient leave when it meets zero and others enter while
-the optimality conditions ask for it: a few steps a penalty, exact to rounding.
+the optimality conditions ask for it: a few steps a penalty, exact to rounding. The
+paths of several data sets (the folds of a cross-validation) go forward side by side,
+each at its own penalty, so that one numpy call does a step of all of them.
 
 References
 ----------
@@ -21,37 +23,26 @@ over signs). Tibshirani et al. Strong rules for discarding predictors. JRSSB 201
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dposv
 
-from sarcfeat.estimators._partial_likelihood import BreslowLikelihood, Floats, State
+from sarcfeat.estimators._front import Front
+from sarcfeat.estimators._partial_likelihood import (
+    BreslowLikelihood,
+    Floats,
+)
 
-__all__ = ["CoxPath", "Penalty", "cox_path", "kkt_residual"]
+__all__ = ["CoxPath", "PathProblem", "cox_paths"]
+
+Bools = NDArray[np.bool_]
 
 # glmnet's rules for ending its own path early (Cox models).
 MIN_POINTS, MIN_GAIN, MAX_RATIO = 5, 1e-3, 0.99
-MAX_HALVINGS = 40
 ROUNDING = 1e-13  # no gradient is more exact than this
 SCREEN_ABOVE = 500  # columns; below, looking at all is cheaper than screening
-
-
-@dataclass(frozen=True)
-class Penalty:
-    """The elastic-net penalty: `alpha` 1 is the lasso; `factor` one weight a column."""
-
-    alpha: float
-    factor: Floats
-
-    def l1(self, lam: float) -> Floats:
-        """Return the weight of each absolute value."""
-        return lam * self.alpha * self.factor
-
-    def l2(self, lam: float) -> Floats:
-        """Return the weight of each half square."""
-        return lam * (1.0 - self.alpha) * self.factor
 
 
 @dataclass(frozen=True)
@@ -66,12 +57,11 @@ class CoxPath:
 
     def at(self, lambdas: Floats) -> Floats:
         """Interpolate the coefficients linearly, holding them beyond the ends."""
-        x = np.clip(lambdas, self.lambdas[-1], self.lambdas[0])
-        right = np.searchsorted(-self.lambdas, -x).clip(
-            1, max(len(self.lambdas) - 1, 1)
-        )
-        if len(self.lambdas) == 1:
+        last = len(self.lambdas) - 1
+        if last == 0:
             return np.repeat(self.coef, len(lambdas), axis=1)
+        x = np.clip(lambdas, self.lambdas[-1], self.lambdas[0])
+        right = np.searchsorted(-self.lambdas, -x).clip(1, last)
         upper, lower = self.lambdas[right - 1], self.lambdas[right]
         share = (x - lower) / (upper - lower)
         left: Floats = self.coef[:, right - 1] * share
@@ -79,170 +69,75 @@ class CoxPath:
 
 
 @dataclass(frozen=True)
-class _Point:
-    """The problem at one coefficient vector."""
+class PathProblem:
+    """One data set and the path wanted on it.
 
-    beta: Floats
-    state: State
-    objective: float
-    gradient: Floats  # of the smooth part
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """One penalty's problem over some columns."""
+    Parameters
+    ----------
+    Z : ndarray of shape (n_patients, n_columns)
+        Centred, and scaled if coefficients are to be penalised alike; its rows in the
+        order of `likelihood`.
+    likelihood : BreslowLikelihood
+    factor : ndarray of shape (n_columns,)
+        How much each column is penalised.
+    lambdas : ndarray, optional
+        Penalties to fit, largest first; else `n_lambda` from the smallest that
+        selects nothing down to `ratio` of it, ended early by glmnet's rules.
+    """
 
     Z: Floats
     likelihood: BreslowLikelihood
-    l1: Floats
-    l2: Floats
+    factor: Floats
+    lambdas: Floats | None = None
+    n_lambda: int = 100
+    ratio: float = 1e-4
 
-    def at(self, beta: Floats) -> _Point:
-        state = self.likelihood.state(self.Z @ beta)
-        ridge = self.l2 * beta
-        penalty = self.l1 @ np.abs(beta) + 0.5 * (ridge @ beta)
-        objective = float(penalty - state.log_likelihood / len(self.Z))
-        gradient = ridge - (state.residual @ self.Z) / len(self.Z)
-        return _Point(beta, state, objective, gradient)
-
-    def curvature(self, point: _Point, active: NDArray[np.intp]) -> Floats:
-        matrix = self.likelihood.information(point.state, self.Z[:, active])
-        matrix /= len(self.Z)
-        matrix.ravel()[:: len(active) + 1] += self.l2[active]
-        return matrix
+    def columns(self, which: Bools) -> PathProblem:
+        """Return the problem over some of the columns."""
+        return replace(self, Z=self.Z[:, which], factor=self.factor[which])
 
 
-def kkt_residual(gradient: Floats, beta: Floats, l1: Floats) -> Floats:
-    """Return how far each coefficient is from its optimality condition.
+@dataclass
+class _Trail:
+    """What one data set has left to do, and what it has found."""
 
-    `gradient` is that of the smooth part: a non-zero coefficient needs it to be
-    ``-l1 * sign(beta)``, a zero one needs it within ``[-l1, l1]``.
-    """
-    inside = np.maximum(np.abs(gradient) - l1, 0.0)
-    return np.where(beta != 0, np.abs(gradient + l1 * np.sign(beta)), inside)
+    problem: PathProblem
+    lambdas: Floats
+    floor: float  # the largest violation that counts as none, whatever the penalty
+    betas: list[Floats] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    steps: int = 0
+    solved: bool = True
 
+    def __post_init__(self) -> None:
+        likelihood = self.problem.likelihood
+        self.saturated = likelihood.saturated
+        zero = np.zeros((len(likelihood.event), 1))
+        self.null_deviance = float(likelihood.deviances(zero)[0])
 
-def _newton_direction(matrix: Floats, gradient: Floats) -> Floats:
-    """Solve for the step; a singular matrix gets the smallest ridge that works."""
-    _, step, info = dposv(matrix, -gradient)
-    ridge = 1e-10 * max(float(matrix.diagonal().max()), 1e-12)
-    while info != 0 or not np.isfinite(step).all():
-        _, step, info = dposv(matrix + ridge * np.eye(len(matrix)), -gradient)
-        ridge *= 100.0
-    return np.asarray(step)
+    @property
+    def current(self) -> float:
+        return float(self.lambdas[len(self.betas)])
 
+    def record(self, beta: Floats, log_likelihood: float) -> bool:
+        """Keep a solution and return whether there is more to do."""
+        deviance = 2.0 * (self.saturated - log_likelihood)
+        self.betas.append(beta.copy())
+        self.ratios.append(1.0 - deviance / self.null_deviance)
+        self.steps = 0
+        if len(self.betas) == len(self.lambdas):
+            return False
+        return self.problem.lambdas is not None or not _finished(self.ratios)
 
-def _step(
-    problem: _Problem, point: _Point, sign: Floats, active: NDArray[np.intp]
-) -> _Point:
-    """Take one Newton step over the active coefficients, keeping their signs."""
-    matrix = problem.curvature(point, active)
-    while True:
-        gradient = point.gradient[active] + (problem.l1 * sign)[active]
-        step = _newton_direction(matrix, gradient)
-        # One that has just entered must move in the direction it entered by.
-        keep = (point.beta[active] != 0) | (step * sign[active] >= 0)
-        if keep.all():
-            return _line_search(problem, point, sign, active, step, gradient @ step)
-        matrix, active = matrix[np.ix_(keep, keep)], active[keep]
-
-
-def _line_search(
-    problem: _Problem,
-    point: _Point,
-    sign: Floats,
-    active: NDArray[np.intp],
-    step: Floats,
-    slope: float,
-) -> _Point:
-    """Go along `step` until a coefficient meets zero, or less far if that is worse."""
-    old = point.beta[active]
-    length, reach = 1.0, np.full(len(active), np.inf)
-    crossing = (old + step) * sign[active] < 0
-    if crossing.any():
-        reach[crossing] = -old[crossing] / step[crossing]
-        length = float(reach.min())
-    slack = 1e-13 * max(abs(point.objective), 1.0)
-    for _ in range(MAX_HALVINGS):
-        beta = point.beta.copy()
-        beta[active] = np.where(reach <= length, 0.0, old + length * step)
-        new = problem.at(beta)
-        if new.objective <= point.objective + 1e-4 * length * slope + slack:
-            break
-        length /= 2.0
-    return new
-
-
-def _minimise(
-    problem: _Problem, beta: Floats, tol: float, max_iter: int
-) -> tuple[_Point, bool]:
-    """Solve one penalty from a starting point; return the solution and if it is one."""
-    free = problem.l1 == 0
-    point = problem.at(beta)
-    for _ in range(max_iter):
-        residual = kkt_residual(point.gradient, point.beta, problem.l1)
-        if residual.max(initial=0.0) <= tol:
-            return point, True
-        sign = np.sign(point.beta)
-        sign[free] = 0.0
-        active = (point.beta != 0) | free
-        outside = residual * ~active
-        worst = outside.max()
-        if worst > tol and worst >= (residual * active).max():
-            entering = outside >= 0.5 * worst
-            sign[entering] = -np.sign(point.gradient[entering])
-            active |= entering
-        point = _step(problem, point, sign, active.nonzero()[0])
-    return point, False
-
-
-def _screened(
-    problem: _Problem, start: _Point, bound: Floats, tol: float, max_iter: int
-) -> tuple[_Point, bool]:
-    """Solve over the columns that can matter, and check all of them at the end.
-
-    The strong rule names the columns by `bound`; one that it missed is added.
-    """
-    Z, likelihood, l1, l2 = problem.Z, problem.likelihood, problem.l1, problem.l2
-    beta = start.beta
-    watch = (beta != 0) | (np.abs(start.gradient) >= bound)
-    while True:
-        few = _Problem(np.asfortranarray(Z[:, watch]), likelihood, l1[watch], l2[watch])
-        part, solved = _minimise(few, beta[watch], tol, max_iter)
-        beta = np.zeros_like(beta)
-        beta[watch] = part.beta
-        point = problem.at(beta)
-        missed = ~watch & (np.abs(point.gradient) > l1 + tol)
-        if not solved or not missed.any():
-            return point, solved
-        watch |= missed
-
-
-def _null_point(
-    Z: Floats, likelihood: BreslowLikelihood, free: NDArray[np.bool_], max_iter: int
-) -> tuple[_Point, bool]:
-    """Fit the columns that carry no penalty, all others at zero."""
-    beta = np.zeros(Z.shape[1])
-    zero = np.zeros_like(beta)
-    solved = True
-    if free.any():
-        part = _Problem(Z[:, free], likelihood, zero[free], zero[free])
-        point, solved = _minimise(part, zero[free], 1e-12, max_iter)
-        beta[free] = point.beta
-    return _Problem(Z, likelihood, zero, zero).at(beta), solved
-
-
-def _largest(gradient: Floats, penalty: Penalty) -> float:
-    """Return the smallest penalty at which no penalised column is selected."""
-    factor = penalty.factor
-    weighted = factor > 0
-    bound = (np.abs(gradient[weighted]) / factor[weighted]).max(initial=0.0)
-    return float(bound / max(penalty.alpha, 1e-3))
-
-
-def _sequence(largest: float, n_lambda: int, ratio: float) -> Floats:
-    """Return `n_lambda` penalties from the largest down, evenly on the log scale."""
-    return largest * ratio ** (np.arange(n_lambda) / max(n_lambda - 1, 1))
+    def path(self) -> CoxPath:
+        p = self.problem.Z.shape[1]
+        return CoxPath(
+            np.asarray(self.lambdas[: len(self.betas)], dtype=float),
+            np.array(self.betas).T if self.betas else np.zeros((p, 0)),
+            np.array(self.ratios),
+            self.null_deviance,
+            self.solved,
+        )
 
 
 def _finished(ratios: list[float]) -> bool:
@@ -253,67 +148,136 @@ def _finished(ratios: list[float]) -> bool:
     return gain < MIN_GAIN * ratios[-1] or ratios[-1] > MAX_RATIO
 
 
-def cox_path(
-    Z: Floats,
-    event: NDArray[np.bool_],
-    time: Floats,
-    penalty: Penalty,
+def _front(problems: Sequence[PathProblem], beta: Floats, alpha: float) -> Front:
+    return Front(
+        [problem.Z for problem in problems],
+        [problem.likelihood for problem in problems],
+        np.array([problem.factor for problem in problems]),
+        beta,
+        alpha,
+    )
+
+
+def _run(front: Front, trails: Sequence[_Trail], tol: float, max_iter: int) -> None:
+    """Take every data set along its penalties; what is found goes to its trail."""
+    left = list(trails)
+    for k, trail in enumerate(left):
+        front.aim(k, trail.current, max(tol * trail.current, trail.floor))
+    while left:
+        residual = front.residual()
+        settled = residual.max(axis=1, initial=0.0) <= front.limit
+        stay = np.array([trail.steps < max_iter for trail in left]) | settled
+        for k in np.flatnonzero(settled):
+            trail = left[k]
+            stay[k] = trail.record(front.beta[k], float(front.state.log_likelihood[k]))
+            if stay[k]:
+                front.aim(k, trail.current, max(tol * trail.current, trail.floor))
+        if not stay.all():
+            for k in np.flatnonzero(~stay & ~settled):
+                left[k].solved = False
+            front = front.take(stay)
+            left = [trail for trail, kept in zip(left, stay, strict=True) if kept]
+        elif not settled.any():
+            stuck = front.step(residual)
+            for k, trail in enumerate(left):
+                trail.steps = max_iter if stuck[k] else trail.steps + 1
+
+
+def _run_screened(
+    trail: _Trail, beta: Floats, alpha: float, tol: float, max_iter: int
+) -> None:
+    """Take one wide data set along, looking only at the columns that can matter.
+
+    The strong rule names the columns at each penalty; one that it missed is found by
+    a last look at all of them, and added.
+    """
+    problem, previous = trail.problem, trail.lambdas[0]
+    full = _front([problem], beta[None], alpha)
+    for lam in trail.lambdas:
+        bound = alpha * problem.factor * max(2.0 * lam - previous, 0.0)
+        watch = (beta != 0) | (np.abs(full.gradient[0]) >= bound)
+        missed = watch
+        while missed.any():
+            watch = watch | missed
+            part = _Trail(problem.columns(watch), np.array([lam]), trail.floor)
+            _run(
+                _front([part.problem], beta[None, watch], alpha), [part], tol, max_iter
+            )
+            if not part.solved:
+                trail.solved = False
+                return
+            beta = np.zeros_like(beta)
+            beta[watch] = part.betas[0]
+            full.move(beta[None])
+            limit = lam * alpha * problem.factor + max(tol * lam, trail.floor)
+            missed = (np.abs(full.gradient[0]) > limit) & ~watch
+        previous = lam
+        if not trail.record(beta, float(full.state.log_likelihood[0])):
+            return
+
+
+def cox_paths(
+    problems: Sequence[PathProblem],
+    alpha: float,
     *,
-    lambdas: Floats | None = None,
-    n_lambda: int = 100,
-    ratio: float = 1e-4,
     tol: float = 1e-7,
     max_iter: int = 1000,
-) -> CoxPath:
-    """Fit the path.
+) -> list[CoxPath]:
+    """Fit the paths of several data sets that have the same columns.
 
     Parameters
     ----------
-    Z : ndarray of shape (n_patients, n_columns)
-        Centred, and scaled if coefficients are to be penalised alike.
-    event, time : ndarray of shape (n_patients,)
-    penalty : Penalty
-    lambdas : ndarray, optional
-        Penalties to fit, largest first; else `n_lambda` from the smallest that
-        selects nothing down to `ratio` of it, ended early by glmnet's rules.
+    problems : sequence of PathProblem
+    alpha : float
+        1 is the lasso; less mixes in a ridge penalty.
     tol : float
         The largest violation of an optimality condition, as a share of lambda.
     max_iter : int
-        The most Newton steps for one penalty; the path ends where they do not do.
+        The most Newton steps for one penalty; a path ends where they do not do.
 
     Returns
     -------
-    CoxPath
+    list of CoxPath
     """
-    likelihood = BreslowLikelihood.of(event, time)
-    Z = np.asfortranarray(Z[likelihood.order])
-    null, solved = _null_point(Z, likelihood, penalty.factor == 0, max_iter)
-    largest = _largest(null.gradient, penalty)
-    wanted = _sequence(largest, n_lambda, ratio) if lambdas is None else lambdas
-    if largest <= ROUNDING and lambdas is None:
-        wanted = np.array([largest])  # nothing to select: the null model is the path
-    floor = likelihood.null_deviance
-    points: list[_Point] = []
-    ratios: list[float] = []
-    previous = largest
-    for lam in wanted if solved else []:
-        problem = _Problem(Z, likelihood, penalty.l1(lam), penalty.l2(lam))
-        start = points[-1] if points else null
-        limit = max(tol * max(lam, 1e-6 * largest), ROUNDING)
-        if Z.shape[1] > SCREEN_ABOVE:
-            bound = penalty.l1(max(2.0 * lam - previous, 0.0))
-            point, solved = _screened(problem, start, bound, limit, max_iter)
-        else:
-            point, solved = _minimise(problem, start.beta, limit, max_iter)
-        if not solved:
-            break
-        previous = lam
-        points.append(point)
-        ratios.append(1.0 - likelihood.deviance(point.state) / floor)
-        if lambdas is None and _finished(ratios):
-            break
-    coef = np.zeros((Z.shape[1], len(points)))
-    for k, point in enumerate(points):
-        coef[:, k] = point.beta
-    ended = np.asarray(wanted[: len(points)], dtype=float)
-    return CoxPath(ended, coef, np.array(ratios), floor, solved)
+    null = np.array([_null(problem, max_iter) for problem in problems])
+    found = np.isfinite(null).all(axis=1)
+    front = _front(problems, np.where(found[:, None], null, 0.0), alpha)
+    trails = [
+        _start(problem, gradient, alpha, tol)
+        for problem, gradient in zip(problems, front.gradient, strict=True)
+    ]
+    for trail, ok in zip(trails, found, strict=True):
+        trail.solved = bool(ok)
+    able = [trail for trail in trails if trail.solved]
+    if null.shape[1] <= SCREEN_ABOVE:
+        _run(front.take(found), able, tol, max_iter)
+    else:
+        del front  # a copy of every data set
+        for trail, beta in zip(able, null[found], strict=True):
+            _run_screened(trail, beta, alpha, tol, max_iter)
+    return [trail.path() for trail in trails]
+
+
+def _null(problem: PathProblem, max_iter: int) -> Floats:
+    """Fit the columns that carry no penalty, all others at zero; NaN if that fails."""
+    free = problem.factor == 0
+    beta = np.zeros(problem.Z.shape[1])
+    if free.any():
+        trail = _Trail(problem.columns(free), np.zeros(1), 1e-12)
+        _run(_front([trail.problem], beta[None, free], 1.0), [trail], 0.0, max_iter)
+        beta[free] = trail.betas[0] if trail.solved else np.nan
+    return beta
+
+
+def _start(problem: PathProblem, gradient: Floats, alpha: float, tol: float) -> _Trail:
+    """Return the penalties to visit, from the gradient where none is selected."""
+    weighted = problem.factor > 0
+    bound = np.abs(gradient[weighted]) / problem.factor[weighted]
+    largest = float(bound.max(initial=0.0) / max(alpha, 1e-3))
+    lambdas = problem.lambdas
+    if lambdas is None and largest <= ROUNDING:
+        lambdas = np.array([largest])  # nothing to select: the null model is the path
+    elif lambdas is None:
+        steps = np.arange(problem.n_lambda) / max(problem.n_lambda - 1, 1)
+        lambdas = largest * problem.ratio**steps
+    return _Trail(problem, lambdas, max(tol * 1e-6 * largest, ROUNDING))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sarcfeat._validation import listed
-from sarcfeat.estimators._cox_path import CoxPath, Penalty, cox_path
+from sarcfeat.estimators._cox_path import CoxPath, PathProblem, cox_paths
 from sarcfeat.estimators._partial_likelihood import BreslowLikelihood, Floats
 from sarcfeat.exceptions import InvalidInput
 
@@ -93,26 +93,41 @@ class ElasticNet:
     tol: float
     max_iter: int
 
-    def fit(self, X: Floats, event: Bools, time: Floats) -> CoxPath:
-        """Fit the path; coefficients are those of the columns as given."""
+    def fit(
+        self, X: Floats, event: Bools, time: Floats, training: Sequence[Rows]
+    ) -> list[CoxPath]:
+        """Fit a path on each training set; coefficients are for the columns of X."""
+        problems, scales = [], []
+        for rows in training:
+            problem, scale = self._problem(X[rows], event[rows], time[rows])
+            problems.append(problem)
+            scales.append(scale)
+        paths = cox_paths(problems, self.l1_ratio, tol=self.tol, max_iter=self.max_iter)
+        return [
+            replace(path, coef=path.coef / scale[:, None])
+            for path, scale in zip(paths, scales, strict=True)
+        ]
+
+    def _problem(
+        self, X: Floats, event: Bools, time: Floats
+    ) -> tuple[PathProblem, Floats]:
+        """Centre and scale; a constant column is all zero, and penalised."""
         spread = standard_deviation(X)
-        kept = spread > 0
-        scale = spread[kept] if self.standardize else np.ones(int(kept.sum()))
+        flat = spread == 0
+        scale = np.where(flat | (not self.standardize), 1.0, spread)
+        Z = (X - X.mean(axis=0)) / scale
+        Z[:, flat] = 0.0
+        likelihood = BreslowLikelihood.of(event, time)
         n, p = X.shape
-        path = cox_path(
-            (X[:, kept] - X[:, kept].mean(axis=0)) / scale,
-            event,
-            time,
-            Penalty(self.l1_ratio, self.factor[kept]),
-            lambdas=self.lambdas,
-            n_lambda=self.n_lambda,
-            ratio=self.ratio or (1e-4 if n >= p else 1e-2),
-            tol=self.tol,
-            max_iter=self.max_iter,
+        problem = PathProblem(
+            Z[likelihood.order],
+            likelihood,
+            np.where(flat, 1.0, self.factor),
+            self.lambdas,
+            self.n_lambda,
+            self.ratio or (1e-4 if n >= p else 1e-2),
         )
-        coef = np.zeros((p, len(path.lambdas)))
-        coef[kept] = path.coef / scale[:, None]
-        return replace(path, coef=coef)
+        return problem, scale
 
 
 @dataclass(frozen=True)
@@ -122,7 +137,6 @@ class Curve:
     mean: Floats
     sd: Floats
     n_folds: int
-    n_stopped: int
 
     def choose(self, rule: str, measure: str) -> int:
         """Return the index of the best penalty, or of the largest within one error."""
@@ -178,32 +192,39 @@ def cross_validate(
     X: Floats,
     event: Bools,
     time: Floats,
-    lambdas: Floats,
     folds: Sequence[Fold],
     measure: str,
-) -> Curve:
-    """Fit every fold's own path and measure it at the penalties of the whole data."""
-    X = X - X.mean(axis=0)
-    raw, weight, stopped = [], [], 0
-    for train, test in folds:
-        path = net.fit(X[train], event[train], time[train])
-        stopped += not path.converged
-        if not len(path.lambdas):
+) -> tuple[CoxPath, Curve]:
+    """Fit the path on all patients and on each fold's, and measure the folds' paths.
+
+    Returns
+    -------
+    CoxPath
+        Of all patients.
+    Curve
+        Over its penalties.
+    """
+    centred = X - X.mean(axis=0)
+    everyone = np.arange(len(X))
+    path, *parts = net.fit(centred, event, time, [everyone, *(t for t, _ in folds)])
+    raw, weight = [], []
+    for part, (train, test) in zip(parts, folds, strict=True):
+        if not len(part.lambdas) or not len(path.lambdas):
             continue
-        eta = X @ path.at(lambdas)
+        eta = centred @ part.at(path.lambdas)
         values, share = _MEASURES[measure](eta, event, time, train, test)
         if share:
             raw.append(values)
             weight.append(share)
-    return _summarise(np.array(raw), np.array(weight), len(lambdas), stopped)
+    return path, _summarise(np.array(raw), np.array(weight), len(path.lambdas))
 
 
-def _summarise(raw: Floats, weight: Floats, n_lambda: int, stopped: int) -> Curve:
+def _summarise(raw: Floats, weight: Floats, n_lambda: int) -> Curve:
     """Weighted mean over folds, and the standard error of that mean."""
     if len(raw) < 2:
         nothing = np.full(n_lambda, np.nan)
-        return Curve(nothing, nothing, len(raw), stopped)
+        return Curve(nothing, nothing, len(raw))
     share = weight / weight.sum()
     mean = share @ raw
     variance = share @ (raw - mean) ** 2
-    return Curve(mean, np.sqrt(variance / (len(raw) - 1)), len(raw), stopped)
+    return Curve(mean, np.sqrt(variance / (len(raw) - 1)), len(raw))

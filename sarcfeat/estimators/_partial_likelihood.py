@@ -8,30 +8,24 @@ predictor :math:`\eta` and the sum over those at risk
 
 Rows are kept latest first, so that every sum over a risk set is one cumulative sum.
 The kernel of :mod:`sarcfeat.survival.cox` also knows Efron's ties, weights, strata and
-entry times; this one is for the thousands of small steps of a cross-validated path.
+entry times; this one takes the thousands of small steps of a cross-validated path, for
+all folds at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BreslowLikelihood", "State"]
+__all__ = ["BreslowLikelihood", "Stacked", "State"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
 
-
-@dataclass(frozen=True)
-class State:
-    """The likelihood at one linear predictor, and what its derivatives need."""
-
-    log_likelihood: float
-    risk: Floats  # exp(eta), up to a common factor
-    at_risk: Floats  # its sum over each risk set, up to the same factor
-    hazard: Floats  # exp(eta) * cumulative baseline hazard, one per row
-    residual: Floats  # martingale residual = derivative by eta
+SMALLEST = 1e-280  # hazards so many orders apart cannot be summed any more
 
 
 @dataclass(frozen=True)
@@ -47,11 +41,11 @@ class BreslowLikelihood:
     later : for each row, how many distinct times of death come after its own time
     """
 
-    order: NDArray[np.intp]
+    order: Ints
     event: Floats
-    last: NDArray[np.intp]
+    last: Ints
     deaths: Floats
-    later: NDArray[np.intp]
+    later: Ints
 
     @classmethod
     def of(cls, event: NDArray[np.bool_], time: Floats) -> BreslowLikelihood:
@@ -66,42 +60,98 @@ class BreslowLikelihood:
         later = len(times) - np.searchsorted(times, time, side="right")
         return cls(order, event.astype(float), last, deaths[::-1].astype(float), later)
 
-    def state(self, eta: Floats) -> State:
-        """Evaluate the likelihood at a linear predictor given in ``order``."""
-        shift = eta.max()
-        risk = np.exp(eta - shift)
-        at_risk = risk.cumsum()[self.last]
-        cumulative = np.zeros(len(at_risk) + 1)
-        cumulative[-2::-1] = (self.deaths / at_risk)[::-1].cumsum()
-        hazard = risk * cumulative[self.later]
-        value = self.event @ eta - self.deaths @ (np.log(at_risk) + shift)
-        return State(float(value), risk, at_risk, hazard, self.event - hazard)
-
-    def information(self, state: State, Z: Floats) -> Floats:
-        """Return minus the second derivative by the coefficients of `Z`."""
-        sums = (state.risk[:, None] * Z).cumsum(axis=0)[self.last]
-        means = sums / state.at_risk[:, None]
-        spread: Floats = (Z.T * state.hazard) @ Z - (means.T * self.deaths) @ means
-        return spread
-
     @property
     def saturated(self) -> float:
         """The log-likelihood of the saturated model, ``-sum(d log d)``."""
         return -float(self.deaths @ np.log(self.deaths))
 
-    @property
-    def null_deviance(self) -> float:
-        """The deviance when all coefficients are zero."""
-        return self.deviance(self.state(np.zeros(len(self.event))))
-
-    def deviance(self, state: State) -> float:
-        """Return ``2 (saturated - log-likelihood)``."""
-        return 2.0 * (self.saturated - state.log_likelihood)
-
     def deviances(self, eta: Floats) -> Floats:
-        """Return the deviance of each column of `eta`."""
+        """Return ``2 (saturated - log-likelihood)`` of each column of `eta`."""
         shift = eta.max(axis=0)
         at_risk = np.exp(eta - shift).cumsum(axis=0)[self.last]
         log_likelihood = self.event @ eta - self.deaths @ (np.log(at_risk) + shift)
         result: Floats = 2.0 * (self.saturated - log_likelihood)
         return result
+
+
+@dataclass(frozen=True)
+class State:
+    """The likelihoods at one linear predictor each, and what derivatives need."""
+
+    log_likelihood: Floats  # (K,)
+    risk: Floats  # exp(eta), up to a common factor
+    at_risk: Floats  # its sum over each risk set, up to the same factor
+    hazard: Floats  # exp(eta) * cumulative baseline hazard, one per row
+    residual: Floats  # martingale residual = derivative by eta
+
+    def take(self, which: NDArray[np.bool_] | slice) -> State:
+        """Return the state of some of the data sets."""
+        return State(*(getattr(self, name)[which] for name in self.__annotations__))
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """K data sets side by side, the shorter ones filled up with rows never at risk.
+
+    `rows` numbers the data sets, for indexing; the other fields are those of
+    :class:`BreslowLikelihood` with K in front.
+    """
+
+    rows: Ints
+    event: Floats
+    last: Ints
+    deaths: Floats
+    later: Ints
+
+    @classmethod
+    def of(cls, parts: Sequence[BreslowLikelihood]) -> Stacked:
+        """Stack data sets; what is filled in counts for nothing.
+
+        A row added at the end is in no risk set and has no hazard; a time of death
+        added has no deaths, and everyone at risk.
+        """
+        n = max(len(part.event) for part in parts)
+        d = max(len(part.deaths) for part in parts)
+        event, later = np.zeros((len(parts), n)), np.full((len(parts), n), d)
+        last = np.empty((len(parts), d), dtype=np.intp)
+        deaths = np.zeros((len(parts), d))
+        for k, part in enumerate(parts):
+            event[k, : len(part.event)] = part.event
+            later[k, : len(part.later)] = part.later
+            last[k] = len(part.event) - 1
+            last[k, : len(part.last)] = part.last
+            deaths[k, : len(part.deaths)] = part.deaths
+        return cls(np.arange(len(parts))[:, None], event, last, deaths, later)
+
+    def take(self, which: NDArray[np.bool_] | slice) -> Stacked:
+        """Return some of the data sets."""
+        event = self.event[which]
+        rows = np.arange(len(event))[:, None]
+        kept = (self.last[which], self.deaths[which], self.later[which])
+        return Stacked(rows, event, *kept)
+
+    def state(self, eta: Floats) -> State:
+        """Evaluate the likelihoods at linear predictors given in ``order``, (K, n).
+
+        A predictor far out of any range gives NaN, which no line search accepts.
+        """
+        shift = eta.max(axis=1, keepdims=True)
+        risk = np.exp(eta - shift)
+        at_risk = risk.cumsum(axis=1)[self.rows, self.last]
+        cumulative = np.zeros((len(eta), at_risk.shape[1] + 1))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            cumulative[:, -2::-1] = (self.deaths / at_risk)[:, ::-1].cumsum(axis=1)
+            hazard = risk * cumulative[self.rows, self.later]
+            value = (self.event * eta).sum(axis=1)
+            value -= (self.deaths * (np.log(at_risk) + shift)).sum(axis=1)
+        value[at_risk.min(axis=1) < SMALLEST] = np.nan
+        return State(value, risk, at_risk, hazard, self.event - hazard)
+
+    def information(self, state: State, Z: Floats) -> Floats:
+        """Return minus the second derivatives by the coefficients of `Z`, (K, n, p)."""
+        sums = (state.risk[:, :, None] * Z).cumsum(axis=1)[self.rows, self.last]
+        means = sums / state.at_risk[:, :, None]
+        within = (Z * state.hazard[:, :, None]).transpose(0, 2, 1) @ Z
+        between = (means * self.deaths[:, :, None]).transpose(0, 2, 1) @ means
+        spread: Floats = within - between
+        return spread

@@ -233,12 +233,8 @@ class LassoCox(SurvivalMixin, BaseEstimator):
         )
         net = self._net(matrix.shape[1])
         folds = self._folds(matrix, event, time)
-        path = self._path(net, matrix, event, time)
-        curve = Curve(*[np.full(len(path.lambdas), np.nan)] * 2, 0, 0)
-        if folds and (spread > 0).any():
-            curve = cross_validate(
-                net, matrix, event, time, path.lambdas, folds, self.measure
-            )
+        path, curve = cross_validate(net, matrix, event, time, folds, self.measure)
+        self._check_path(path)
         self._choose(path, curve)
         self._describe(names, spread, event)
         linear = matrix @ self.coef_
@@ -326,10 +322,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
             )
         return good
 
-    def _path(
-        self, net: ElasticNet, X: Floats, event: NDArray[np.bool_], time: Floats
-    ) -> CoxPath:
-        path = net.fit(X, event, time)
+    def _check_path(self, path: CoxPath) -> None:
         if not len(path.lambdas):
             raise InvalidInput(
                 f"LassoCox could not solve its first penalty in {self.max_iter} steps. "
@@ -344,7 +337,6 @@ class LassoCox(SurvivalMixin, BaseEstimator):
                 NotConverged,
                 stacklevel=3,
             )
-        return path
 
     def _choose(self, path: CoxPath, curve: Curve) -> None:
         self.lambdas_ = path.lambdas

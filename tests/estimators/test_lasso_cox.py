@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 
-from sarcfeat.estimators._cox_path import Penalty, cox_path
-from sarcfeat.estimators._partial_likelihood import BreslowLikelihood
+from sarcfeat.estimators._partial_likelihood import BreslowLikelihood, Stacked
 from sarcfeat.estimators.lasso_cox import LassoCox
 from sarcfeat.exceptions import (
     FewEvents,
@@ -78,12 +77,10 @@ def test_optimality_conditions_on_any_data(seed, n, p, l1_ratio, share, decimals
     X, y = cohort(n, p, seed, decimals=decimals)
     if y["event"].sum() < 2:
         return
-    Z = ((X - X.mean()) / X.std(ddof=0)).to_numpy()
-    penalty = Penalty(l1_ratio, np.ones(p))
-    top = cox_path(Z, y["event"], y["time"], penalty, n_lambda=2).lambdas[0]
-    if top < 1e-6:
+    largest = violation(X, y, np.zeros(p), 1.0, l1_ratio=0.0) / l1_ratio
+    lam = share * largest
+    if lam < 1e-6:
         return
-    lam = share * top
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NothingSelected)
         model = LassoCox(l1_ratio, cv=None, lambdas=[lam]).fit(X, y)
@@ -122,18 +119,25 @@ def test_path_equals_scikit_survival(l1_ratio):
 
 
 def test_kernel_equals_the_cox_kernel_of_survival():
+    """Also for a data set that was filled up beside a longer one."""
     X, y = cohort(n=70, p=3, decimals=1)
-    event, time = y["event"], y["time"]
     beta = np.array([0.5, -0.3, 0.01])
-    fast = BreslowLikelihood.of(event, time)
-    Z = X.to_numpy()[fast.order]
-    state = fast.state(Z @ beta)
-    slow = cox_state(beta, X.to_numpy(), RiskSets(event, time, ties="breslow"))
-    assert state.log_likelihood == pytest.approx(slow.loglik, rel=1e-12)
-    np.testing.assert_allclose(state.residual @ Z, slow.score(), rtol=1e-9)
-    np.testing.assert_allclose(
-        fast.information(state, Z), slow.information(), rtol=1e-9
-    )
+    sizes = (70, 45)
+    fast = [BreslowLikelihood.of(y["event"][:n], y["time"][:n]) for n in sizes]
+    Z = np.zeros((2, 70, 3))
+    for k, n in enumerate(sizes):
+        Z[k, :n] = X.to_numpy()[:n][fast[k].order]
+    stacked = Stacked.of(fast)
+    state = stacked.state(Z @ beta)
+    information = stacked.information(state, Z)
+    for k, n in enumerate(sizes):
+        sets = RiskSets(y["event"][:n], y["time"][:n], ties="breslow")
+        slow = cox_state(beta, X.to_numpy()[:n], sets)
+        assert state.log_likelihood[k] == pytest.approx(slow.loglik, rel=1e-12)
+        np.testing.assert_allclose(state.residual[k] @ Z[k], slow.score(), rtol=1e-9)
+        np.testing.assert_allclose(information[k], slow.information(), rtol=1e-9)
+        deviance = fast[k].deviances(Z[k, :n] @ beta[:, None])
+        assert deviance[0] == pytest.approx(2 * (fast[k].saturated - slow.loglik))
 
 
 def test_curve_equals_its_definition():
@@ -407,3 +411,20 @@ def test_c_index_as_measure():
     assert model.lambda_min_ == model.lambdas_[np.argmax(model.cvm_)]
     assert 0.7 < model.cvm_.max() < 1
     assert model.lambda_1se_ >= model.lambda_min_
+
+
+@pytest.mark.filterwarnings("ignore::sarcfeat.exceptions.NotConverged")
+def test_coefficients_that_run_away_end_the_path():
+    """A column that orders the deaths has no finite coefficient without penalty."""
+    X, y = cohort(n=30, p=4)
+    X["oracle"] = -np.log(y["time"])
+    y = make_y(np.ones(30), y["time"])
+    model = LassoCox(cv=3, lambdas=np.logspace(-1, -9, 30), random_state=0).fit(X, y)
+    assert np.isfinite(model.coef_path_).all()
+    assert np.isfinite(model.cvm_).all()
+    worst = [
+        violation(X, y, model.coef_path_[:, k], lam)
+        for k, lam in enumerate(model.lambdas_)
+        if lam > 1e-4
+    ]
+    assert max(worst) < 1e-6
