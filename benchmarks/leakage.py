@@ -22,7 +22,7 @@ def main() -> None:
     study = simulated_study(
         60 if options.quick else 120, folder=options.work / "images", seed=options.seed
     )
-    with FeatureStore(options.work / study.cohort.name) as store:
+    with FeatureStore(options.work / study.store_name) as store:
         prepared = prepare(store, study, n_jobs=2, progress=True)
     X = prepared.matrix.X
     X = X[columns(*study.feature_sets, "site")(X)]

@@ -20,7 +20,7 @@ def main() -> None:
     options = arguments(__doc__ or "")
     n = 100 if options.quick else 300
     study = simulated_study(n, folder=options.work / "images", seed=options.seed)
-    with FeatureStore(options.work / study.cohort.name) as store:
+    with FeatureStore(options.work / study.store_name) as store:
         prepared = prepare(store, study, n_jobs=2, progress=True)
     matrix = prepared.matrix
     models = demo_models(

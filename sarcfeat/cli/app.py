@@ -184,7 +184,7 @@ def encode(
     store: Store,
     params: Annotated[
         str, typer.Option(help="Parameter file, or the name of a shipped one.")
-    ] = "mri",
+    ] = "mri.yaml",
     sequence: Annotated[
         list[str] | None, typer.Option(help="Only these sequences.")
     ] = None,

@@ -182,7 +182,7 @@ def run_demo(
     start = time.perf_counter()
     study = choose_study(cohort, folder=store_path / "images", quick=quick, seed=seed)
     say(str(study.cohort))
-    with FeatureStore(store_path / study.cohort.name) as store:
+    with FeatureStore(store_path / study.store_name) as store:
         prepared = prepare(store, study, n_jobs=n_jobs, progress=progress, say=say)
     matrix, report = prepared.matrix, prepared.report
     events = int(matrix.y["event"].sum())

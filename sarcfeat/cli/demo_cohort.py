@@ -41,6 +41,13 @@ class DemoStudy:
     params: dict[str, str]
 
     @property
+    def store_name(self) -> str:
+        """Folder name of the study's store: one for each place its images lie in."""
+        paths = [os.path.abspath(str(path)) for path in self.cohort.images["path"]]
+        place = blake2b(os.path.commonpath(paths).encode(), digest_size=4).hexdigest()
+        return f"{self.cohort.name}-{place}"
+
+    @property
     def feature_sets(self) -> tuple[str, ...]:
         """Addresses of the feature sets, one a sequence."""
         return tuple(f"radiomics.{name.lower()}" for name in self.params)
@@ -252,7 +259,7 @@ def encode_study(
     for sequence, params in study.params.items():
         reports.append(
             store.encode(
-                Radiomics(params, name="radiomics"),
+                Radiomics(f"{params}.yaml", name="radiomics"),
                 cohort=study.cohort.name,
                 sequences=[sequence],
                 n_jobs=n_jobs,
