@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ class Connection:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._looks: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._commit: int | None = None
         self._wrote = False
         try:
@@ -74,15 +76,22 @@ class Connection:
         """Return a query as a DataFrame, on a read-only transaction."""
         cursor = self._db.cursor()
         try:
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            return self._read(cursor, sql, values)
+        finally:
+            cursor.close()
+
+    @staticmethod
+    def _read(
+        cursor: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any]
+    ) -> pd.DataFrame:
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        try:
             with warnings.catch_warnings():
                 # duckdb 2.0 drops a column in place, which pandas 3.1 deprecates.
                 warnings.simplefilter("ignore", pd.errors.Pandas4Warning)
-                found = cursor.execute(sql, list(values)).df()
-            cursor.execute("ROLLBACK")
+                return cursor.execute(sql, list(values)).df()
         finally:
-            cursor.close()
-        return found
+            cursor.execute("ROLLBACK")
 
     def statements(self, sql: str) -> list[duckdb.Statement]:
         """Take a text of SQL apart without running it."""
@@ -137,6 +146,16 @@ class Connection:
         )
 
     @property
+    def archive(self) -> Connection:
+        """The catalogue in which matrices are frozen."""
+        return self
+
+    def cursor(self, look: Connection) -> duckdb.DuckDBPyConnection:
+        """Return a second way in, which closes with this one."""
+        self._looks.add(look)
+        return self._db.cursor()
+
+    @property
     def commit_no(self) -> int:
         """Number of the commit being written, or of the last one."""
         if self._commit is not None:
@@ -175,6 +194,8 @@ class Connection:
 
     def close(self) -> None:
         """Write the log into the file and let go of the lock."""
+        for look in list(self._looks):
+            look.close()
         self._db.close()
 
 

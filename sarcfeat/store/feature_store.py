@@ -10,6 +10,7 @@ from typing import Self
 
 from sarcfeat.exceptions import StoreError
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.history import History
 from sarcfeat.store.inward import Inward
 from sarcfeat.store.migrations import latest_version, migrate
 from sarcfeat.store.outward import COUNTS, Outward
@@ -20,7 +21,7 @@ Path_ = str | PathLike[str]
 FOLDERS = ("arrays", "inbox", "readings")
 
 
-class FeatureStore(Inward, Outward):
+class FeatureStore(Inward, History, Outward):
     """Images, masks and clinical tables in; named, versioned features out.
 
     A store is a folder: ``catalog.duckdb`` holds everything but bags of tiles.

@@ -112,6 +112,7 @@ def build_matrix(
     missing: str,
     extractor: str | None,
     zero: str,
+    freeze: bool = True,
 ) -> Matrix:
     """Collect what was asked for and freeze it under an id."""
     if as_of not in AS_OF:
@@ -158,10 +159,12 @@ def build_matrix(
     }
     content = _content_hash(X, y)
     matrix_id = digest("matrix", spec, content)
-    _freeze(db, matrix_id, spec, X, content, blocks)
-    provenance["store_version"] = db.one(
+    if freeze:
+        _freeze(db, matrix_id, spec, X, content, blocks)
+    frozen = db.archive.rows(
         "SELECT store_version FROM matrix WHERE matrix_id = ?", [matrix_id]
-    )[0]
+    )
+    provenance["store_version"] = frozen[0][0] if frozen else db.commit_no
     gaps_frame = pd.DataFrame(gaps, columns=MISSING_COLUMNS)
     return Matrix(X, y, gaps_frame, provenance, matrix_id)
 
@@ -234,12 +237,12 @@ def _freeze(
     content: str,
     blocks: list[Block],
 ) -> None:
-    if db.rows("SELECT 1 FROM matrix WHERE matrix_id = ?", [matrix_id]):
+    archive, version = db.archive, db.commit_no
+    if archive.rows("SELECT 1 FROM matrix WHERE matrix_id = ?", [matrix_id]):
         return
     units = [unit for block in blocks for unit in block.units]
-    version = db.commit_no
-    with db.commit(f"matrix {matrix_id}"):
-        db.update(
+    with archive.commit(f"matrix {matrix_id}"):
+        archive.update(
             "INSERT INTO matrix (matrix_id, spec, store_version, unit_ids, n_rows, "
             "n_cols, sha256, commit_no) VALUES (?, ?, ?, ?::VARCHAR[], ?, ?, ?, ?)",
             [
@@ -250,6 +253,6 @@ def _freeze(
                 X.shape[0],
                 X.shape[1],
                 content,
-                db.commit_no,
+                archive.commit_no,
             ],
         )

@@ -1,0 +1,105 @@
+"""What differs between two matrices: patients, features, numbers, units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.matrix import Matrix
+
+__all__ = ["DIFFERENCE_COLUMNS", "differences"]
+
+DIFFERENCE_COLUMNS = ["what", "patient", "feature", "change", "old", "new"]
+Row = list[Any]
+
+
+def differences(db: Connection, old: Matrix, new: Matrix) -> pd.DataFrame:
+    """Return one row for each patient, feature, number and unit that differs."""
+    rows = [
+        *_labels("patient", old.X.index, new.X.index),
+        *_labels("feature", old.X.columns, new.X.columns),
+        *_values(old.X, new.X),
+        *_outcomes(old, new),
+        *_units(db, old, new),
+    ]
+    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS, dtype=object)
+
+
+def _labels(what: str, old: pd.Index[Any], new: pd.Index[Any]) -> list[Row]:
+    def row(name: str, change: str) -> Row:
+        place = [name, None] if what == "patient" else [None, name]
+        return [what, *place, change, None, None]
+
+    gone = [row(str(name), "removed") for name in old.difference(new, sort=False)]
+    come = [row(str(name), "added") for name in new.difference(old, sort=False)]
+    return [*gone, *come]
+
+
+def _values(old: pd.DataFrame, new: pd.DataFrame) -> list[Row]:
+    patients = old.index.intersection(new.index, sort=False)
+    rows: list[Row] = []
+    for name in old.columns.intersection(new.columns, sort=False):
+        a = old.loc[patients, name].astype(object).to_numpy()
+        b = new.loc[patients, name].astype(object).to_numpy()
+        rows += [
+            [
+                "value",
+                str(patients[i]),
+                str(name),
+                "changed",
+                _plain(a[i]),
+                _plain(b[i]),
+            ]
+            for i in np.flatnonzero(_differ(a, b))
+        ]
+    return rows
+
+
+def _differ(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    both_missing = pd.isna(a) & pd.isna(b)
+    return np.asarray((a != b) & ~both_missing, dtype=bool)
+
+
+def _plain(value: Any) -> Any:
+    return None if pd.isna(value) else value
+
+
+def _outcomes(old: Matrix, new: Matrix) -> list[Row]:
+    if old.y is None or new.y is None:
+        return []
+    before = dict(zip(old.X.index, old.y.tolist(), strict=True))
+    after = dict(zip(new.X.index, new.y.tolist(), strict=True))
+    return [
+        ["outcome", str(p), None, "changed", before[p], after[p]]
+        for p in before
+        if p in after and before[p] != after[p]
+    ]
+
+
+def _units(db: Connection, old: Matrix, new: Matrix) -> list[Row]:
+    """Compare which unit of work speaks for a patient in a feature set."""
+    before, after = (_units_of(db, matrix.matrix_id) for matrix in (old, new))
+    rows: list[Row] = []
+    for key in sorted({*before, *after}):
+        a, b = before.get(key), after.get(key)
+        if a != b:
+            change = "added" if a is None else "removed" if b is None else "changed"
+            rows.append(["unit", *key, change, a, b])
+    return rows
+
+
+def _units_of(db: Connection, matrix_id: str) -> dict[tuple[str, str], str]:
+    """Return the units of a frozen matrix by patient and feature set."""
+    rows = db.archive.rows(
+        "SELECT DISTINCT k.patient_id, s.address, u.unit_id FROM "
+        "(SELECT unnest(unit_ids) AS unit_id FROM matrix WHERE matrix_id = ?) x "
+        "JOIN unit u USING (unit_id) JOIN mask k ON k.mask_id = u.mask_id "
+        "JOIN feature_vector f USING (unit_id) JOIN feature_set s "
+        "USING (feature_set_id)",
+        [matrix_id],
+    )
+    return {(patient, address): unit for patient, address, unit in rows}
