@@ -7,10 +7,12 @@ the value, states what was expected and offers the next step.
 """
 
 __all__ = [
+    "BurnedInAnnotation",
     "CohortError",
     "EmptyROI",
     "FewEvents",
     "GeometryMismatch",
+    "IdentifiableFace",
     "InputCorrupt",
     "InputEmpty",
     "InputMissing",
@@ -29,10 +31,14 @@ __all__ = [
     "ROITooSmall",
     "SarcfeatError",
     "SarcfeatWarning",
+    "SharedFolder",
     "StoreBusy",
+    "StoreDamaged",
     "StoreError",
+    "StoreRepaired",
     "UnknownName",
     "UnseenBatch",
+    "UntrustedFile",
 ]
 
 
@@ -54,6 +60,10 @@ class UnknownName(SarcfeatError, KeyError):
 
 class MissingDependency(SarcfeatError, ImportError):
     """An optional library is not installed; the message says which extra has it."""
+
+
+class BurnedInAnnotation(InvalidInput):
+    """An image may show who the patient is as text within its pixels."""
 
 
 class CohortError(InvalidInput):
@@ -100,6 +110,10 @@ class UnseenBatch(InvalidInput):
     """A batch (site, scanner) at transform was not there at fit."""
 
 
+class UntrustedFile(InvalidInput):
+    """A file of a kind that can run code or that parsers trust blindly."""
+
+
 class LeakageError(SarcfeatError, ValueError):
     """A column would tell a model something not known at the time of prediction."""
 
@@ -110,6 +124,10 @@ class StoreError(SarcfeatError):
 
 class StoreBusy(StoreError):
     """Another process has the store open for writing."""
+
+
+class StoreDamaged(StoreError):
+    """The catalogue of a store, or its log, cannot be read."""
 
 
 class NonDeterministicExtraction(StoreError):
@@ -138,6 +156,18 @@ class OneBatch(SarcfeatWarning):
 
 class OutsideRange(SarcfeatWarning):
     """A value lies off the axis of a nomogram: the model saw no such patient."""
+
+
+class IdentifiableFace(SarcfeatWarning):
+    """An image of the head: a face can be rebuilt from its voxels."""
+
+
+class SharedFolder(SarcfeatWarning):
+    """A store lies on a network disk or in a synchronised folder."""
+
+
+class StoreRepaired(SarcfeatWarning):
+    """A store was damaged and opens again; the message names what was lost."""
 
 
 class NotConverged(SarcfeatWarning):

@@ -8,17 +8,19 @@ connection can reach no file but the catalogue and loads no extension.
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
-from sarcfeat.exceptions import StoreBusy, StoreError
+from sarcfeat.exceptions import StoreBusy, StoreDamaged, StoreError
+from sarcfeat.store.journal import Journal
 
 __all__ = ["Connection", "Row"]
 
@@ -30,6 +32,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "lock_configuration": "true",
 }
+BLOCK = 262_144
 HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
 
@@ -50,11 +53,12 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._looks: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self.journal: Journal | None = None
         self._commit: int | None = None
         self._wrote = False
         try:
             self._db = duckdb.connect(str(path), config=CONFIG)
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
             raise _opening_error(path, error) from error
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -185,12 +189,30 @@ class Connection:
                     [number, what],
                 )
             self.rows("COMMIT")
-        except BaseException:
+            if self._wrote and self.journal is not None:
+                self.journal.add(number, what)
+        except BaseException as error:
             # Ctrl-C included: either the whole block is there or none of it.
-            self.rows("ROLLBACK")
+            self._roll_back()
+            if isinstance(error, duckdb.Error) and "No space left" in str(error):
+                raise _disk_full(self.path) from error
             raise
         finally:
             self._commit = None
+
+    def _roll_back(self) -> None:
+        # A COMMIT that failed, or that Ctrl-C reached too late, has ended already.
+        with suppress(duckdb.TransactionException):
+            self.rows("ROLLBACK")
+
+    def checkpoint(self) -> None:
+        """Write the log into the file: what is committed needs no log any more."""
+        try:
+            self.rows("CHECKPOINT")
+        except duckdb.Error as error:
+            if "No space left" in str(error):
+                raise _disk_full(self.path) from error
+            raise
 
     def close(self) -> None:
         """Write the log into the file and let go of the lock."""
@@ -199,10 +221,20 @@ class Connection:
         self._db.close()
 
 
-def _opening_error(path: Path, error: duckdb.IOException) -> StoreError:
+def _disk_full(path: Path) -> StoreError:
+    log = path.with_name(f"{path.name}.wal")
+    needed = max(log.stat().st_size if log.exists() else 0, BLOCK)
+    free = shutil.disk_usage(path.parent).free
+    return StoreError(
+        f"No space left for {path}: about {needed:,} bytes needed, {free:,} free. "
+        "Make space and run the same command again: all that was finished is kept."
+    )
+
+
+def _opening_error(path: Path, error: duckdb.Error) -> StoreError:
     text = str(error)
     holder = HOLDER.search(text)
-    if "lock" in text.lower():
+    if "could not set lock" in text.lower():
         who = (
             f"process {holder['pid']} ({holder['program']})"
             if holder
@@ -212,4 +244,6 @@ def _opening_error(path: Path, error: duckdb.IOException) -> StoreError:
             f"{path} is open in {who}. Close that program, or wait until it ends: one "
             "process writes a store at a time."
         )
-    return StoreError(f"{path} cannot be opened: {text}")
+    if isinstance(error, duckdb.IOException) and "Permission denied" in text:
+        return StoreError(f"{path} cannot be opened: {text}")
+    return StoreDamaged(f"{path} cannot be opened: {text}")

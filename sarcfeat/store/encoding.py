@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import pandas as pd
 from sarcfeat._validation import did_you_mean, listed
 from sarcfeat.exceptions import InvalidInput, MissingDependency, UnknownName
 from sarcfeat.store.cohorts import Members
+from sarcfeat.store.committing import Committer
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.failures import (
     encode_failures,
@@ -23,22 +25,21 @@ from sarcfeat.store.failures import (
     known_encode_failures,
 )
 from sarcfeat.store.files import FAILURE_COLUMNS
+from sarcfeat.store.inbox import RunFolder
 from sarcfeat.store.intake import refresh
 from sarcfeat.store.progress import progress_bar
 from sarcfeat.store.units import (
+    EXTRACTOR,
     Encoder,
     Result,
     Task,
-    append_results,
     register_extractor,
     todo,
 )
-from sarcfeat.store.workers import results_of
+from sarcfeat.store.workers import fragments_of
 
-__all__ = ["EncodeReport", "encode"]
+__all__ = ["RUN", "EncodeReport", "encode"]
 
-BATCH = 32
-SECONDS = 5.0
 RUN = {
     "run_id": "VARCHAR",
     "status": "VARCHAR",
@@ -101,6 +102,7 @@ def encode(
     db: Connection,
     encoder: Encoder,
     *,
+    inbox: Path,
     members: Members,
     sequences: Sequence[str] | None,
     n_jobs: int,
@@ -122,7 +124,13 @@ def encode(
     if retry == "all":
         tasks, done = [*tasks, *done], []
     fresh, n_failed = _run(
-        db, encoder, extractor, tasks, n_jobs=n_jobs, progress=progress
+        db,
+        encoder,
+        extractor,
+        tasks,
+        inbox=inbox,
+        n_jobs=n_jobs,
+        progress=progress,
     )
     wanted = [name for name in required if phases is None or name.lower() in phases]
     inputs = input_failures(db, members, phases, wanted)
@@ -174,33 +182,31 @@ def _run(
     extractor: str,
     tasks: Sequence[Task],
     *,
+    inbox: Path,
     n_jobs: int,
     progress: bool,
 ) -> tuple[list[list[object]], int]:
     """Do the tasks; return the failures' rows and their number."""
     if not tasks:
         return [], 0
-    run = _begin(db, encoder)
-    failures: list[Result] = []
-    pending: list[Result] = []
-    status, last = "interrupted", time.monotonic()
-    results = results_of(encoder, tasks, n_jobs)
+    folder = _begin(db, encoder, extractor, inbox)
+    committer = Committer(db, encoder, folder)
+    status = "interrupted"
+    handed_in = fragments_of(encoder, tasks, n_jobs, folder)
     try:
         with progress_bar(f"Encoding {encoder.name}", len(tasks), show=progress) as bar:
-            for result in results:
-                pending.append(result)
-                bar.step(result.ok)
-                if len(pending) >= BATCH or time.monotonic() - last > SECONDS:
-                    failures += append_results(db, encoder, extractor, run, pending)
-                    pending, last = [], time.monotonic()
-        failures += append_results(db, encoder, extractor, run, pending)
-        pending, status = [], "finished"
+            for handed in handed_in:
+                committer.take(handed.path)
+                bar.step(handed.ok)
+        committer.commit()
+        status = "finished"
     finally:
-        # Ctrl-C: what has come back is kept, the rest is done by the next encode.
-        results.close()
-        if pending:
-            append_results(db, encoder, extractor, run, pending)
-        _finish(db, run, status)
+        # Ctrl-C: what has been handed in is kept, the rest is done by the next encode.
+        handed_in.close()
+        committer.commit()
+        _finish(db, folder.run_id, status)
+        committer.finish()
+    failures = committer.failures
     _raise_if_not_installed(failures)
     return [result.failure() for result in failures], len(failures)
 
@@ -211,17 +217,28 @@ def _raise_if_not_installed(failures: Iterable[Result]) -> None:
             raise MissingDependency(result.error_text)
 
 
-def _begin(db: Connection, encoder: Encoder) -> str:
+def _begin(db: Connection, encoder: Encoder, extractor: str, inbox: Path) -> RunFolder:
+    """Write down a run in the catalogue and in its folder in the inbox."""
     run = uuid.uuid4().hex
     env = {
         "python": platform.python_version(),
         "system": platform.platform(),
         "numpy": np.__version__,
     }
+    row = [run, "running", socket.gethostname(), f"encode {encoder.name}"]
+    row.append(json.dumps(env))
     with db.commit(f"begin {encoder.name}"):
-        row = [run, "running", socket.gethostname(), f"encode {encoder.name}"]
-        db.insert("run", RUN, [[*row, json.dumps(env)]])
-    return run
+        db.insert("run", RUN, [row])
+    # What a fragment points to must not hang on the log that may lose it.
+    db.checkpoint()
+    store = db.one("SELECT store_id FROM store_meta")[0]
+    made_by = db.one(
+        f"SELECT {', '.join(EXTRACTOR)} FROM extractor WHERE extractor_id = ?",
+        [extractor],
+    )
+    folder = RunFolder(str(inbox / run), store, run, extractor)
+    folder.start({"run": row, "extractor": list(made_by), "encoder": encoder.name})
+    return folder
 
 
 def _finish(db: Connection, run: str, status: str) -> None:

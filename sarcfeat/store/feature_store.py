@@ -12,13 +12,21 @@ from sarcfeat.exceptions import StoreError
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.history import History
 from sarcfeat.store.inward import Inward
-from sarcfeat.store.migrations import latest_version, migrate
+from sarcfeat.store.migrations import latest_version
+from sarcfeat.store.opening import open_for_writing
 from sarcfeat.store.outward import COUNTS, Outward
+from sarcfeat.store.place import check_place, make_folder
 
 __all__ = ["FeatureStore"]
 
 Path_ = str | PathLike[str]
-FOLDERS = ("arrays", "inbox", "readings")
+FOLDERS = ("arrays", "inbox", "quarantine", "readings", "snapshots")
+HELD = (*FOLDERS, "backups", "commits.log", "writer.json")
+NO_ENCRYPTION = (
+    "This build of DuckDB cannot write an encrypted catalogue (it needs the httpfs "
+    "extension), so encryption_key is refused rather than ignored. Keep the store on "
+    "an encrypted disk, and nothing in it that names a patient."
+)
 
 
 class FeatureStore(Inward, History, Outward):
@@ -33,6 +41,10 @@ class FeatureStore(Inward, History, Outward):
     ----------
     path : str or path
         The folder; created when there is none.
+    timeout : float
+        Seconds to wait for another process that has the store open.
+    encryption_key : None
+        Always refused: see the message.
 
     Raises
     ------
@@ -64,21 +76,26 @@ class FeatureStore(Inward, History, Outward):
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path_) -> None:
+    def __init__(
+        self,
+        path: Path_,
+        *,
+        timeout: float = 10.0,
+        encryption_key: str | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._db: Connection | None = None
+        if encryption_key is not None:
+            raise StoreError(NO_ENCRYPTION)
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file; a store is a folder.")
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         _refuse_other_folder(self.path)
-        self._db: Connection | None = Connection(self.path / "catalog.duckdb")
-        try:
-            migrate(self._db)
-        except BaseException:
-            # The lock must not outlive a store that could not be opened.
-            self.close()
-            raise
+        if not (self.path / "catalog.duckdb").exists():
+            check_place(self.path)
         for name in FOLDERS:
             (self.path / name).mkdir(exist_ok=True)
+        self._db = open_for_writing(self.path, timeout)
         _write_settings(self.path, self._open)
 
     def close(self) -> None:
@@ -110,7 +127,7 @@ def _refuse_other_folder(path: Path) -> None:
     """Refuse to fill a folder of something else with a store."""
     if (path / "catalog.duckdb").exists():
         return
-    strangers = [entry.name for entry in path.iterdir() if entry.name not in FOLDERS]
+    strangers = [entry.name for entry in path.iterdir() if entry.name not in HELD]
     if strangers:
         raise StoreError(
             f"{path} is not a feature store and is not empty (it holds "

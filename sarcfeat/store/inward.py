@@ -243,6 +243,7 @@ class Inward(Handle):
         return encoding.encode(
             self._open,
             encoder,
+            inbox=self.path / "inbox",
             members=chosen,
             sequences=sequences,
             n_jobs=n_jobs,

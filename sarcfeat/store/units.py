@@ -21,13 +21,29 @@ from sarcfeat.store.identity import (
 )
 
 __all__ = [
+    "EXTRACTOR",
+    "Describes",
     "Encoder",
     "Result",
     "Task",
     "append_results",
+    "attempt_id",
     "register_extractor",
     "todo",
 ]
+
+
+class Describes(Protocol):
+    """What is asked of an encoder to write down its numbers."""
+
+    @property
+    def name(self) -> str:
+        """Name of the encoder."""
+        ...
+
+    def describe_feature(self, name: str) -> dict[str, Any]:
+        """Return image_filter, family, ibsi and unit of a feature."""
+        ...
 
 
 class Encoder(Protocol):
@@ -165,6 +181,11 @@ def register_extractor(db: Connection, encoder: Encoder) -> str:
     return name
 
 
+def attempt_id(unit: str, run: str) -> str:
+    """Name the try of one unit in one run."""
+    return digest("attempt", unit, run)
+
+
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
@@ -181,7 +202,7 @@ def todo(
         "m.label, i.uri, m.uri FROM mask m JOIN image i ON m.image_id = i.image_id "
         "AND m.patient_id = i.patient_id AND m.phase = i.phase "
         "WHERE m.retired_no IS NULL AND i.retired_no IS NULL "
-        "AND list_contains(?::VARCHAR[], m.patient_id) "
+        "AND i.kind <> 'imported' AND list_contains(?::VARCHAR[], m.patient_id) "
         "AND (?::VARCHAR[] IS NULL OR list_contains(?::VARCHAR[], lower(m.phase))) "
         "ORDER BY m.patient_id, m.phase, m.reader, m.session, m.lesion_id, m.label",
         [list(patients), phases, phases],
@@ -203,7 +224,7 @@ def todo(
 
 def append_results(
     db: Connection,
-    encoder: Encoder,
+    encoder: Describes,
     extractor: str,
     run: str,
     results: Sequence[Result],
@@ -259,7 +280,7 @@ def _judge(result: Result, first: str | None) -> Result:
 
 def _feature_set(
     db: Connection,
-    encoder: Encoder,
+    encoder: Describes,
     extractor: str,
     phase: str,
     names: tuple[str, ...],
@@ -315,7 +336,7 @@ def _unit_row(result: Result, extractor: str, run: str) -> list[Any]:
 def _attempt(result: Result, extractor: str, run: str) -> list[Any]:
     t = result.task
     return [
-        digest("attempt", t.unit_id, run),
+        attempt_id(t.unit_id, run),
         "encode",
         t.patient,
         t.phase,

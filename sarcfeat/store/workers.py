@@ -6,6 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -14,9 +16,10 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import InvalidInput
+from sarcfeat.store.inbox import RunFolder
 from sarcfeat.store.units import Encoder, Result, Task
 
-__all__ = ["results_of", "run_task"]
+__all__ = ["HandedIn", "fragments_of", "run_task"]
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -26,10 +29,18 @@ THREADS = (
 )
 
 
-def results_of(
-    encoder: Encoder, tasks: Sequence[Task], n_jobs: int
-) -> Generator[Result, None, None]:
-    """Compute tasks in joblib's workers; yield each result as it comes.
+class HandedIn(NamedTuple):
+    """A unit whose fragment lies in the inbox, and whether it holds numbers."""
+
+    unit_id: str
+    path: Path
+    ok: bool
+
+
+def fragments_of(
+    encoder: Encoder, tasks: Sequence[Task], n_jobs: int, folder: RunFolder
+) -> Generator[HandedIn, None, None]:
+    """Compute tasks in joblib's workers; yield each as its fragment is written.
 
     When a worker dies (no memory, a crash in a library) the tasks that have not come
     back are done in small groups, and those of a group that dies again one by one, so
@@ -37,9 +48,9 @@ def results_of(
     """
     left = {task.unit_id: task for task in tasks}
     try:
-        for result in _parallel(encoder, tasks, n_jobs):
-            del left[result.task.unit_id]
-            yield result
+        for handed in _parallel(encoder, tasks, n_jobs, folder):
+            del left[handed.unit_id]
+            yield handed
         return
     except TerminatedWorkerError:
         pass  # which task it was is found out below
@@ -48,35 +59,42 @@ def results_of(
     for start in range(0, len(suspects), size):
         group = {task.unit_id: task for task in suspects[start : start + size]}
         try:
-            for result in _parallel(encoder, list(group.values()), n_jobs):
-                del group[result.task.unit_id]
-                yield result
+            for handed in _parallel(encoder, list(group.values()), n_jobs, folder):
+                del group[handed.unit_id]
+                yield handed
         except TerminatedWorkerError:
             for task in group.values():
-                yield _alone(encoder, task)
+                yield _alone(encoder, task, folder)
 
 
 def _parallel(
-    encoder: Encoder, tasks: Sequence[Task], n_jobs: int
-) -> Generator[Result, None, None]:
+    encoder: Encoder, tasks: Sequence[Task], n_jobs: int, folder: RunFolder
+) -> Generator[HandedIn, None, None]:
     jobs = joblib.Parallel(
         n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2 * n_jobs"
     )
-    results = jobs(joblib.delayed(run_task)(encoder, t, os.getpid()) for t in tasks)
+    results = jobs(
+        joblib.delayed(_hand_in)(encoder, t, os.getpid(), folder) for t in tasks
+    )
     try:
         yield from results
     finally:
         results.close()
 
 
-def _alone(encoder: Encoder, task: Task) -> Result:
+def _hand_in(encoder: Encoder, task: Task, parent: int, folder: RunFolder) -> HandedIn:
+    result = run_task(encoder, task, parent)
+    return HandedIn(task.unit_id, folder.write(encoder, result), result.ok)
+
+
+def _alone(encoder: Encoder, task: Task, folder: RunFolder) -> HandedIn:
     """Compute one task in a worker of its own; its death is the task's failure."""
     try:
         # Two jobs are what makes joblib start a process for a single task.
-        return next(_parallel(encoder, [task], 2))
+        return next(_parallel(encoder, [task], 2, folder))
     except TerminatedWorkerError as error:
         reason = str(error).split(".")[0]
-        return Result(
+        died = Result(
             task=task,
             seconds=0.0,
             error_code="WorkerDied",
@@ -86,6 +104,7 @@ def _alone(encoder: Encoder, task: Task) -> Result:
                 f"{task.mask_path}: {reason}. Try fewer n_jobs or a coarser resampling."
             ),
         )
+        return HandedIn(task.unit_id, folder.write(encoder, died), died.ok)
 
 
 def run_task(encoder: Encoder, task: Task, parent: int) -> Result:

@@ -14,7 +14,7 @@ import pytest
 
 from sarcfeat import FeatureStore
 from sarcfeat.exceptions import InvalidInput, MissingDependency, UnknownName
-from sarcfeat.store import encoding
+from sarcfeat.store import committing, encoding
 from tests.store.fakes import (
     DeadlyEncoder,
     FakeEncoder,
@@ -247,7 +247,7 @@ def test_missing_library_is_not_the_patients_fault(study, monkeypatch):
 
 
 def test_fault_098_ctrl_c_keeps_what_came_back(study, monkeypatch):
-    monkeypatch.setattr(encoding, "BATCH", 4)
+    monkeypatch.setattr(committing, "BATCH", 4)
     with pytest.raises(KeyboardInterrupt):
         study.encode(InterruptedEncoder(after=7))
     held = int(study.status().loc["units", "count"])
@@ -264,8 +264,8 @@ from sarcfeat import FeatureStore
 from tests.store.fakes import FakeEncoder, add_files
 if __name__ == "__main__":
     from pathlib import Path
-    from sarcfeat.store import encoding
-    encoding.BATCH = 2
+    from sarcfeat.store import committing
+    committing.BATCH = 2
     root = Path(sys.argv[1])
     with FeatureStore(root / "killed") as store:
         add_files(store, root)

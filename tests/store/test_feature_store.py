@@ -51,7 +51,7 @@ def test_fault_089_second_process_is_told_who_has_it(tmp_path):
     try:
         assert child.stdout.readline().strip() == "open"
         with pytest.raises(StoreBusy, match=f"process {child.pid}"):
-            FeatureStore(tmp_path / "study")
+            FeatureStore(tmp_path / "study", timeout=0)
     finally:
         child.communicate("")
     with FeatureStore(tmp_path / "study") as store:

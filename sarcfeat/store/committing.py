@@ -1,0 +1,99 @@
+"""The one committer: fragments in, one transaction a batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sarcfeat.store.connection import Connection
+from sarcfeat.store.inbox import RunFolder
+from sarcfeat.store.units import (
+    Describes,
+    Encoder,
+    Result,
+    append_results,
+    attempt_id,
+)
+
+__all__ = ["Committer", "ingest"]
+
+BATCH = 32
+SECONDS = 5.0
+CHECKPOINT = 256
+
+
+def ingest(
+    db: Connection,
+    encoder: Describes,
+    folder: RunFolder,
+    results: Sequence[Result],
+) -> list[Result]:
+    """Write results that the catalogue does not hold yet; return the failures.
+
+    Ingesting the same fragments twice changes nothing.
+    """
+    marks = [attempt_id(result.task.unit_id, folder.run_id) for result in results]
+    held = {
+        row[0]
+        for row in db.rows(
+            "SELECT attempt_id FROM attempt WHERE list_contains(?::VARCHAR[], "
+            "attempt_id)",
+            [marks],
+        )
+    }
+    fresh = [r for r, mark in zip(results, marks, strict=True) if mark not in held]
+    if not fresh:
+        return []
+    return append_results(db, encoder, folder.extractor_id, folder.run_id, fresh)
+
+
+class Committer:
+    """Takes in the fragments of one run as they come.
+
+    Parameters
+    ----------
+    db : Connection
+        The catalogue, held by this process alone.
+    encoder : Encoder
+        Whose run it is.
+    folder : RunFolder
+        The run's folder in the inbox.
+    """
+
+    def __init__(self, db: Connection, encoder: Encoder, folder: RunFolder) -> None:
+        self.failures: list[Result] = []
+        self._db = db
+        self._encoder = encoder
+        self._folder = folder
+        self._names: dict[str, tuple[str, ...]] = {}
+        self._pending: list[Path] = []
+        self._ingested: list[Path] = []
+        self._last = time.monotonic()
+
+    def take(self, fragment: Path) -> None:
+        """Take one fragment; write the batch when it is full or old."""
+        self._pending.append(fragment)
+        if len(self._pending) >= BATCH or time.monotonic() - self._last > SECONDS:
+            self.commit()
+            if len(self._ingested) >= CHECKPOINT:
+                self._checkpoint()
+
+    def commit(self) -> None:
+        """Write what is pending in one transaction."""
+        if not self._pending:
+            return
+        results = [self._folder.read(path, self._names) for path in self._pending]
+        self.failures += ingest(self._db, self._encoder, self._folder, results)
+        self._ingested += self._pending
+        self._pending, self._last = [], time.monotonic()
+
+    def finish(self) -> None:
+        """Checkpoint the catalogue; the run's fragments have then done their work."""
+        self._checkpoint()
+        self._folder.clear()
+
+    def _checkpoint(self) -> None:
+        self._db.checkpoint()
+        self._folder.remove(self._ingested)
+        self._ingested = []
