@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 
 import pandas as pd
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import InputEmpty, InputMissing, InvalidInput
+from sarcfeat.exceptions import InvalidInput
+from sarcfeat.io.cells import read_cells
 
 __all__ = ["read_table"]
 
@@ -62,6 +61,7 @@ def read_table(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = tempfile.TemporaryDirectory()
     >>> file = Path(folder.name) / "patients.csv"
     >>> _ = file.write_text("patient,age,grade\n007,61,2\n7,NA,3\n")
@@ -72,16 +72,13 @@ def read_table(
     7         NaN      3
     >>> folder.cleanup()
     """
-    raw = _read_text(Path(path))
-    separator = _separator(raw)
-    header, rows = _split(raw, separator, fspath(path))
+    cells = read_cells(path)
+    header, comma = cells.header, cells.separator == ";"
     codes = set(missing)
     keep = {*text, *([index] if index else [])}
     keep |= {name for name in header if name.strip().lower() in ID_NAMES}
     columns = {
-        name: _column(
-            [row[i] for row in rows], codes, name in keep, comma=separator == ";"
-        )
+        name: _column([row[i] for row in cells.rows], codes, name in keep, comma=comma)
         for i, name in enumerate(header)
     }
     frame = pd.DataFrame(columns, columns=header)
@@ -89,54 +86,9 @@ def read_table(
         return frame
     if index not in header:
         raise InvalidInput(
-            f"{fspath(path)} has no column {index!r}; it has {listed(header, 12)}."
+            f"{cells.path} has no column {index!r}; it has {listed(header, 12)}."
         )
     return frame.set_index(index)
-
-
-def _read_text(path: Path) -> str:
-    if not path.is_file():
-        raise InputMissing(f"No table {path}. Correct the path.")
-    data = path.read_bytes()
-    if not data.strip():
-        raise InputEmpty(f"{path} has no rows and no header.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Excel on Windows writes cp1252 by default; each of its bytes is a letter.
-        return data.decode("cp1252", errors="replace")
-
-
-def _separator(raw: str) -> str:
-    first = raw.splitlines()[0]
-    return max(",;\t", key=first.count)
-
-
-def _split(raw: str, separator: str, path: str) -> tuple[list[str], list[list[str]]]:
-    lines = [
-        line
-        for line in csv.reader(raw.splitlines(keepends=True), delimiter=separator)
-        if line
-    ]
-    header = [cell.strip() for cell in lines[0]]
-    seen: dict[str, int] = {}
-    for position, name in enumerate(header, start=1):
-        if name.lower() in seen:
-            raise InvalidInput(
-                f"{path}: columns {seen[name.lower()]} and {position} are both called "
-                f"{name!r} (letter case aside). Rename one."
-            )
-        seen[name.lower()] = position
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) > len(header):
-            raise InvalidInput(
-                f"{path}, line {number}: {len(line)} cells for {len(header)} columns. "
-                f"Quote text that holds the separator {separator!r}."
-            )
-        cells = [cell.strip() for cell in line]
-        rows.append(cells + [""] * (len(header) - len(cells)))
-    return header, rows
 
 
 def _column(

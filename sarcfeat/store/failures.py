@@ -68,7 +68,8 @@ def _with_image(db: Connection) -> set[tuple[str, str]]:
     return {
         (patient, phase)
         for patient, phase in db.rows(
-            "SELECT DISTINCT patient_id, phase FROM image WHERE retired_no IS NULL"
+            "SELECT DISTINCT patient_id, phase FROM image WHERE retired_no IS NULL "
+            "AND kind <> 'imported'"
         )
     }
 
@@ -79,8 +80,9 @@ def _without_mask(
     """List images without a mask, of sequences where somebody has one."""
     rows = db.rows(
         "SELECT DISTINCT i.patient_id, i.phase FROM image i "
-        "WHERE i.retired_no IS NULL AND EXISTS (SELECT 1 FROM mask s "
-        "WHERE s.phase = i.phase AND s.retired_no IS NULL) "
+        "WHERE i.retired_no IS NULL AND i.kind <> 'imported' AND "
+        "EXISTS (SELECT 1 FROM mask s "
+        "WHERE s.phase = i.phase AND s.retired_no IS NULL AND s.label <> 0) "
         "AND NOT EXISTS (SELECT 1 FROM file f WHERE f.what = 'mask' AND "
         "f.patient_id = i.patient_id AND f.phase = i.phase) ORDER BY ALL"
     )
@@ -103,7 +105,8 @@ def _without_image(
     have: dict[str, set[str]] = {}
     spelling: dict[str, str] = {}
     for patient, phase in db.rows(
-        "SELECT patient_id, phase FROM image WHERE retired_no IS NULL ORDER BY ALL"
+        "SELECT patient_id, phase FROM image WHERE retired_no IS NULL "
+        "AND kind <> 'imported' ORDER BY ALL"
     ):
         have.setdefault(phase.lower(), set()).add(patient)
         spelling.setdefault(phase.lower(), phase)

@@ -49,7 +49,8 @@ class Images:
         self._live: dict[tuple[str, str], list[LiveImage]] = {}
         for patient, phase, name, path, acquired, kind, geometry in db.rows(
             "SELECT patient_id, phase, image_id, uri, epoch_us(acquired_at), kind, "
-            "acquisition FROM image WHERE retired_no IS NULL ORDER BY commit_no"
+            "acquisition FROM image WHERE retired_no IS NULL AND kind <> 'imported' "
+            "ORDER BY commit_no"
         ):
             image = LiveImage(name, path, acquired, kind, Geometry.from_json(geometry))
             self._live.setdefault((patient, phase), []).append(image)

@@ -23,8 +23,10 @@ COUNTS = {
     "clinical values": "SELECT count(*) FROM clinical WHERE retired_no IS NULL",
     "endpoints": "SELECT count(DISTINCT endpoint) FROM outcome",
     "cohorts": "SELECT count(DISTINCT cohort_id) FROM cohort",
-    "images": "SELECT count(*) FROM image WHERE retired_no IS NULL",
-    "masks": "SELECT count(*) FROM mask WHERE retired_no IS NULL",
+    "images": "SELECT count(*) FROM image WHERE retired_no IS NULL "
+    "AND kind <> 'imported'",
+    "masks": "SELECT count(*) FROM mask WHERE retired_no IS NULL "
+    "AND label <> 0",
     "readers": "SELECT count(DISTINCT reader) FROM mask WHERE retired_no IS NULL",
     "extractors": "SELECT count(*) FROM extractor",
     "feature sets": "SELECT count(DISTINCT address) FROM feature_set",

@@ -28,6 +28,7 @@ def readable_pairs(db: Connection, patients: Iterable[str]) -> pd.DataFrame:
         "FROM mask m JOIN image i ON m.image_id = i.image_id "
         "AND m.patient_id = i.patient_id AND m.phase = i.phase "
         "WHERE m.retired_no IS NULL AND i.retired_no IS NULL "
+        "AND i.kind <> 'imported' "
         "AND list_contains(?::VARCHAR[], m.patient_id) "
         "ORDER BY m.patient_id, m.phase, m.reader, m.session, m.lesion_id, m.label",
         [list(patients)],

@@ -16,7 +16,15 @@ from sarcfeat.io import read_table
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.times import date_of, to_microseconds
 
-__all__ = ["CLINICAL", "ROLES", "add_patients", "id_text", "register", "rewrite_role"]
+__all__ = [
+    "CLINICAL",
+    "ROLES",
+    "add_patients",
+    "id_text",
+    "near_form",
+    "register",
+    "rewrite_role",
+]
 
 ROLES = {
     "predictor": "may enter X; what 'clinical' means in matrix(features=...)",
@@ -60,6 +68,17 @@ def id_text(value: Any) -> str:
     ('007', '7')
     """
     return str(value).strip()
+
+
+def near_form(patient: str) -> str:
+    """Return what is left of an id when Excel has had it: 007 and 7.0 become 7.
+
+    Examples
+    --------
+    >>> near_form("007") == near_form("7.0") == "7"
+    True
+    """
+    return patient.lower().removesuffix(".0").lstrip("0 ")
 
 
 def add_patients(
@@ -299,8 +318,7 @@ def _warn_near_ids(ids: list[str]) -> None:
     """Warn of ids that differ only as Excel would make them differ (007, 7, 7.0)."""
     groups: dict[str, list[str]] = {}
     for patient in ids:
-        short = patient.lower().removesuffix(".0").lstrip("0 ")
-        groups.setdefault(short, []).append(patient)
+        groups.setdefault(near_form(patient), []).append(patient)
     near = [" and ".join(sorted(group)) for group in groups.values() if len(group) > 1]
     if near:
         warnings.warn(

@@ -20,6 +20,7 @@ __all__ = [
     "Candidate",
     "candidates",
     "choose",
+    "imported",
     "late",
     "phase_of",
     "reason_for",
@@ -42,7 +43,7 @@ class Candidate:
     reader: str
     session: int
     mask_id: str
-    n_voxels: int
+    n_voxels: int | None
     unit_id: str | None
     unit_written: int | None
 
@@ -59,12 +60,25 @@ def candidates(
         "AND m.patient_id = i.patient_id AND m.phase = i.phase "
         "LEFT JOIN unit u ON u.image_id = m.image_id AND u.mask_id = m.mask_id "
         "AND u.extractor_id = ? AND u.retired_no IS NULL "
+        "JOIN (SELECT unnest(?::VARCHAR[]) AS patient_id) w "
+        "ON w.patient_id = i.patient_id "
         "WHERE i.retired_no IS NULL AND m.retired_no IS NULL "
-        "AND lower(i.phase) = lower(?) AND list_contains(?::VARCHAR[], i.patient_id) "
+        "AND lower(i.phase) = lower(?) AND (u.unit_id IS NOT NULL "
+        "OR (i.kind <> 'imported' AND NOT ?)) "
         "ORDER BY i.patient_id, m.reader, m.session, m.mask_id",
-        [extractor, phase, list(patients)],
+        [extractor, list(patients), phase, imported(db, extractor)],
     )
     return [Candidate(*row) for row in rows]
+
+
+def imported(db: Connection, extractor: str) -> bool:
+    """Whether numbers came from a table of another tool, not from images."""
+    return bool(
+        db.rows(
+            "SELECT 1 FROM extractor WHERE extractor_id = ? AND version = 'imported'",
+            [extractor],
+        )
+    )
 
 
 def phase_of(db: Connection, address: str) -> str:
@@ -106,7 +120,7 @@ def choose(
     usable = [c for c in found if admissible(c, index_time, as_of)]
     return max(
         usable,
-        key=lambda c: (c.acquired_at or 0, c.n_voxels, c.mask_id),
+        key=lambda c: (c.acquired_at or 0, c.n_voxels or 0, c.mask_id),
         default=None,
     )
 
@@ -115,6 +129,8 @@ def why_missing(
     db: Connection, members: Members, phase: str, extractor: str
 ) -> dict[str, str]:
     """Say for each patient what went wrong with a sequence, where something did."""
+    if imported(db, extractor):
+        return _not_in_table(db, members, phase, extractor)
     inputs = input_failures(db, members, {phase.lower()}, [phase])
     reasons = {
         str(row.patient): str(row.reason)
@@ -129,6 +145,27 @@ def why_missing(
     ):
         reasons.setdefault(patient, text)
     return reasons
+
+
+def _not_in_table(
+    db: Connection, members: Members, phase: str, extractor: str
+) -> dict[str, str]:
+    """Say who has no row (or an empty one) in the table that was imported."""
+    command = db.rows(
+        "SELECT r.command FROM run r JOIN unit u USING (run_id) "
+        "WHERE u.extractor_id = ? LIMIT 1",
+        [extractor],
+    )
+    table = command[0][0].partition(" from ")[2] if command else "the table"
+    told = dict.fromkeys(members.patients, f"no {phase} row in {table}")
+    told.update(
+        db.rows(
+            "SELECT patient_id, error_text FROM attempt WHERE extractor_id = ? "
+            "AND status = 'failed' AND lower(phase) = lower(?) ORDER BY commit_no",
+            [extractor, phase],
+        )
+    )
+    return told
 
 
 def reason_for(
@@ -173,7 +210,7 @@ def vectors(
         )
     columns: dict[str, Any] = db.arrays(
         "SELECT unit_id, feature_set_id, v FROM feature_vector "
-        "WHERE list_contains(?::VARCHAR[], unit_id)",
+        "JOIN (SELECT unnest(?::VARCHAR[]) AS unit_id) USING (unit_id)",
         [list(units)],
     )
     found = {}

@@ -1,0 +1,101 @@
+"""Delimited text as its cells: what every reader of tables starts from."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+
+from sarcfeat.exceptions import InputEmpty, InputMissing, InvalidInput
+
+__all__ = ["Cells", "read_cells", "refuse_same_names"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as it is written.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    header : list of str
+    rows : list of list of str
+        As many cells as the header has; spaces at their ends removed.
+    lines : list of int
+        Line of the file on which each row ends (the header is line 1).
+    separator : str
+        Comma, semicolon or tab.
+    encoding : str
+        ``utf-8``, ``utf-8 with BOM`` or ``cp1252``.
+    """
+
+    path: str
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    separator: str
+    encoding: str
+
+
+def read_cells(path: str | PathLike[str]) -> Cells:
+    """Read a delimited file; separator and encoding are recognised.
+
+    Raises
+    ------
+    InputMissing, InputEmpty
+        No such file, or no bytes in it.
+    InvalidInput
+        Two columns of one name (letter case aside), or a row with more cells than
+        the header.
+    """
+    raw, encoding = _read_text(Path(path))
+    separator = _separator(raw)
+    told = fspath(path)
+    reader = csv.reader(raw.splitlines(keepends=True), delimiter=separator)
+    lines = [(reader.line_num, line) for line in reader if line]
+    header = [cell.strip() for cell in lines[0][1]]
+    refuse_same_names(header, told)
+    rows = []
+    for number, line in lines[1:]:
+        if len(line) > len(header):
+            raise InvalidInput(
+                f"{told}, line {number}: {len(line)} cells for {len(header)} columns. "
+                f"Quote text that holds the separator {separator!r}."
+            )
+        cells = [cell.strip() for cell in line]
+        rows.append(cells + [""] * (len(header) - len(cells)))
+    numbers = [number for number, _ in lines[1:]]
+    return Cells(told, header, rows, numbers, separator, encoding)
+
+
+def refuse_same_names(names: list[str], source: str) -> None:
+    """Refuse two columns of one name (letter case aside); both places are named."""
+    seen: dict[str, int] = {}
+    for position, name in enumerate(names, start=1):
+        if name.lower() in seen:
+            raise InvalidInput(
+                f"{source}: columns {seen[name.lower()]} and {position} are both "
+                f"called {name!r} (letter case aside). Rename one."
+            )
+        seen[name.lower()] = position
+
+
+def _read_text(path: Path) -> tuple[str, str]:
+    if not path.is_file():
+        raise InputMissing(f"No table {path}. Correct the path.")
+    data = path.read_bytes()
+    if not data.strip():
+        raise InputEmpty(f"{path} has no rows and no header.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Excel on Windows writes cp1252 by default; each of its bytes is a letter.
+        return data.decode("cp1252", errors="replace"), "cp1252"
+    return text, "utf-8 with BOM" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+
+
+def _separator(raw: str) -> str:
+    first = raw.splitlines()[0]
+    return max(",;\t", key=first.count)
