@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from sarcfeat.cli.demo_cohort import DemoStudy, Prepared, choose_study, prepare
@@ -25,6 +26,7 @@ __all__ = ["DemoResult", "run_demo"]
 
 HORIZONS = (365, 730, 1826)
 FEWEST_AT_RISK = 5
+EVENTS = {"mfs": "metastasis", "os": "death", "pfs": "progression"}
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,12 @@ def _horizons(matrix: Matrix) -> list[float]:
     return at_risk or [float(np.median(matrix.y["time"]))]
 
 
-def _refit(models: dict[str, Any], matrix: Matrix) -> dict[str, Any]:
+def _refit(models: dict[str, Any], matrix: Matrix, n_jobs: int) -> dict[str, Any]:
     """Fit each model on the whole cohort: for the pictures, never for a c-index."""
-    return {name: clone(m).fit(matrix.X, matrix.y) for name, m in models.items()}
+    fitted = Parallel(n_jobs=n_jobs)(
+        delayed(clone(model).fit)(matrix.X, matrix.y) for model in models.values()
+    )
+    return dict(zip(models, fitted, strict=True))
 
 
 def _events_per_variable(fitted: dict[str, Any], events: int) -> dict[str, float]:
@@ -211,12 +216,19 @@ def run_demo(
         n_jobs=n_jobs,
         progress=progress,
     )
-    fitted = _refit(models, matrix)
+    fitted = _refit(models, matrix, n_jobs)
     table["events_per_variable"] = table["model"].map(
         _events_per_variable(fitted, events)
     )
     nomogram = Nomogram.from_pipeline(
-        fitted["combined"].estimator_, times=_horizons(matrix)
+        fitted["combined"].estimator_,
+        times=_horizons(matrix),
+        units={
+            f"clinical.{name}": unit
+            for name, unit in study.cohort.units.items()
+            if f"clinical.{name}" in study.clinical
+        },
+        event=EVENTS.get(study.endpoint, study.endpoint),
     )
     lasso = fitted["radiomics"].estimator_.steps[-1][1]
     figures = demo_figures(

@@ -38,15 +38,18 @@ def median_groups(result: NestedCV, model: str) -> pd.Series:
     """
     rows = result.predictions.query("model == @model and repeat == 0")
     cut = rows.groupby("fold")["risk"].transform("median")
-    groups = np.where(rows["risk"] > cut, "high risk", "low risk")
+    high = (rows["risk"] > cut).to_numpy()
+    groups = pd.Categorical(
+        np.where(high, "high risk", "low risk"), ["low risk", "high risk"]
+    )
     return pd.Series(groups, index=rows["patient"]).reindex(result.outcome.index)
 
 
 def _kaplan_meier(result: NestedCV, model: str, endpoint: str, folder: Path) -> Figure:
     groups = median_groups(result, model)
     y = make_y(result.outcome["event"], result.outcome["time"], zero="keep")
-    p = logrank(y["event"], y["time"], groups.to_numpy()).p_value
-    axes = plots.kaplan_meier(y, groups.to_numpy(), p_value=p)
+    p = logrank(y["event"], y["time"], groups.astype(str).to_numpy()).p_value
+    axes = plots.kaplan_meier(y, groups, p_value=p)
     return _save(
         axes,
         folder,
