@@ -1,14 +1,29 @@
 """Volumes, masks and tables: from a file to an array or a frame, with named errors."""
 
+from sarcfeat.io.deidentify import deidentify, deidentify_folder
+from sarcfeat.io.dicom import Series, find_series, find_source, read_series
 from sarcfeat.io.geometry import Geometry
+from sarcfeat.io.private_table import deidentify_table
+from sarcfeat.io.pseudonyms import Pseudonyms
+from sarcfeat.io.salt import create_salt, load_salt
 from sarcfeat.io.tables import read_table
 from sarcfeat.io.volume import Volume, VolumeRef, pixel_hash, read_volume
 
 __all__ = [
     "Geometry",
+    "Pseudonyms",
+    "Series",
     "Volume",
     "VolumeRef",
+    "create_salt",
+    "deidentify",
+    "deidentify_folder",
+    "deidentify_table",
+    "find_series",
+    "find_source",
+    "load_salt",
     "pixel_hash",
+    "read_series",
     "read_table",
     "read_volume",
 ]

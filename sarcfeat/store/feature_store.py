@@ -10,6 +10,7 @@ from typing import Self
 
 from sarcfeat.exceptions import StoreError
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.dicom_intake import FromDicom
 from sarcfeat.store.exchange import Exchange
 from sarcfeat.store.history import History
 from sarcfeat.store.inward import Inward
@@ -30,7 +31,7 @@ NO_ENCRYPTION = (
 )
 
 
-class FeatureStore(Inward, History, Outward, Exchange):
+class FeatureStore(FromDicom, Inward, History, Outward, Exchange):
     """Images, masks and clinical tables in; named, versioned features out.
 
     A store is a folder: ``catalog.duckdb`` holds everything but bags of tiles.

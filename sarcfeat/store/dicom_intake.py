@@ -1,0 +1,258 @@
+"""DICOM into the store: only de-identified volumes under pseudonyms ever reach it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sarcfeat._validation import listed
+from sarcfeat.exceptions import IdentifiableFace, InvalidInput
+from sarcfeat.io.dicom import Series, find_series, read_series
+from sarcfeat.io.dicom_tags import KEEP
+from sarcfeat.io.dicom_values import day_of
+from sarcfeat.io.pseudonyms import Pseudonyms
+from sarcfeat.io.salt import load_salt
+from sarcfeat.store.files import ATTEMPT, FAILURE_COLUMNS, Report
+from sarcfeat.store.handle import Handle
+from sarcfeat.store.identity import digest, file_sha256
+from sarcfeat.store.intake import add_files
+from sarcfeat.store.progress import progress_bar
+from sarcfeat.store.sources import Source
+
+__all__ = ["FromDicom"]
+
+KINDS = {"CT": "CT", "MR": "MR", "PT": "PET"}
+FOLDER = "images"
+Path_ = str | PathLike[str]
+Names = str | Mapping[str, str] | None
+
+
+class FromDicom(Handle):
+    """The verb that takes images out of DICOM without the patient."""
+
+    def add_dicom(
+        self,
+        folder: Path_,
+        *,
+        salt: Path_ | None = None,
+        sequence: Names = None,
+        patients: Mapping[str, str] | None = None,
+        progress: bool = True,
+    ) -> Report:
+        """De-identify the series of a folder and add them as images.
+
+        Each CT, MR or PET series becomes ``images/<pseudonym>/<sequence>_….nii.gz``
+        inside the store, with what is kept of its header beside it as JSON. Of the
+        source nothing else enters the store: no name, id, date, description or path.
+        Doing it again changes nothing.
+
+        Parameters
+        ----------
+        folder : str or path
+            DICOM files, in any nesting, under any names.
+        salt : str or path, optional
+            File with the study's secret, outside the store; by default the one that
+            ``SARCFEAT_SALT`` names.
+        sequence : str or dict, optional
+            Name for all series; or name → regular expression that the series'
+            description must hold, other series being left out. By default CT, MR, PET.
+        patients : dict, optional
+            Hospital's id → the study's own id; by default keyed pseudonyms.
+        progress : bool
+            Show a bar on a terminal.
+
+        Returns
+        -------
+        Report
+            A series that was refused is a failure; files are named by codes, which
+            ``sarcfeat.io.find_source(folder, code, key=…)`` turns back into paths.
+
+        Warns
+        -----
+        IdentifiableFace
+            An image of the head.
+        """
+        key = load_salt(salt, store=self.path)
+        series, others = find_series(folder, key=key)
+        done = _Done()
+        chosen = _choose(series, sequence, patients, Pseudonyms(key), done)
+        label = "De-identifying series"
+        with progress_bar(label, len(chosen), show=progress) as bar:
+            for job in chosen:
+                bar.step(_import(job, key, self.path / FOLDER, done))
+        if others:
+            done.notes.append(f"{len(others)} files are not DICOM: {listed(others)}")
+        _write_failures(self, done.failures)
+        manifest = pd.DataFrame(done.rows, columns=ROW)
+        added = add_files(
+            self._open, manifest, Source("image"), None, progress=progress
+        )
+        failures = [*added.failures.to_numpy().tolist(), *done.failures]
+        return Report(
+            ok=added.ok,
+            failed=added.failed + len(done.failures),
+            read=added.read,
+            failures=pd.DataFrame(failures, columns=FAILURE_COLUMNS),
+            notes=(*added.notes, *done.notes),
+        )
+
+
+ROW = ["patient", "sequence", "path", "kind", "acquired_at"]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One series to import, and under which names."""
+
+    series: Series = field(repr=False)
+    patient: str
+    given: str | None
+    sequence: str
+
+
+@dataclass
+class _Done:
+    """What an import gave."""
+
+    rows: list[list[Any]] = field(default_factory=list)
+    failures: list[list[Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def fail(self, patient: str, sequence: str, code: str, error: Exception) -> None:
+        """Keep why a series was refused."""
+        row = [patient, sequence, None, None, f"series {code}"]
+        self.failures.append([*row, type(error).__name__, str(error)])
+
+
+def _choose(
+    series: Iterable[Series],
+    sequence: Names,
+    patients: Mapping[str, str] | None,
+    names: Pseudonyms,
+    done: _Done,
+) -> list[_Job]:
+    """Say which series are imported, and note those that are not."""
+    chosen: list[_Job] = []
+    left: dict[str, list[str]] = {}
+    own = {str(k).strip(): str(v).strip() for k, v in (patients or {}).items()}
+    for one in series:
+        phase = _phase(one, sequence)
+        given = own.get(one.patient)
+        who = given or (names.patient(one.patient) if one.patient else "unknown")
+        if one.modality in ("RTSTRUCT", "SEG", "RTDOSE", "RTPLAN", "SR", "KO", "PR"):
+            left.setdefault(f"{one.modality} objects, not images", []).append(one.code)
+        elif one.localizer:
+            left.setdefault("localizers", []).append(one.code)
+        elif phase is None:
+            left.setdefault("of another sequence", []).append(one.code)
+        elif patients is not None and given is None:
+            reason = "the patient of the series is not among the patients given"
+            done.fail(who, phase, one.code, InvalidInput(f"Patient {who}: {reason}."))
+        else:
+            chosen.append(_Job(one, who, given, phase))
+    for why, codes in left.items():
+        done.notes.append(f"{len(codes)} series left out, {why}: {listed(codes)}")
+    return chosen
+
+
+def _phase(series: Series, sequence: Names) -> str | None:
+    """Name the sequence of a series; None where it was not asked for."""
+    if sequence is None:
+        return KINDS.get(series.modality, "other")
+    if isinstance(sequence, str):
+        return sequence
+    for name, pattern in sequence.items():
+        if re.search(pattern, series.description, re.IGNORECASE):
+            return name
+    return None
+
+
+def _import(job: _Job, key: bytes, root: Path, done: _Done) -> bool:
+    """Write one series as a volume; return whether it could be."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", IdentifiableFace)
+            image, head = read_series(job.series, key=key, patient=job.given)
+    except InvalidInput as error:
+        done.fail(job.patient, job.sequence, job.series.code, error)
+        return False
+    for text in sorted({str(item.message) for item in caught}):
+        done.notes.append(text)
+        warnings.warn(text, IdentifiableFace, stacklevel=4)
+    place = root / job.patient
+    place.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w.-]", "_", job.sequence)
+    path = place / f"{stem}_{job.series.code}_image.nii.gz"
+    _write_volume(image, path)
+    kept = {name: _plain(head.get(name)) for name in sorted(KEEP) if name in head}
+    side = path.with_name(path.name.replace(".nii.gz", ".json"))
+    side.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    day = next(
+        (
+            found
+            for name in ("AcquisitionDate", "SeriesDate", "StudyDate")
+            if (found := day_of(str(head.get(name, "")))) is not None
+        ),
+        None,
+    )
+    kind = KINDS[str(head.Modality)]
+    done.rows.append(
+        [job.patient, job.sequence, str(path), kind, day.isoformat() if day else None]
+    )
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Turn a DICOM value into what JSON knows."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return float(value) if isinstance(value, float) else int(value)
+    return [_plain(item) for item in value]
+
+
+def _write_volume(image: Any, path: Path) -> None:
+    """Write a volume whole or not at all; leave a file of the same bytes untouched."""
+    import SimpleITK
+
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as folder:
+        new = Path(folder) / path.name
+        SimpleITK.WriteImage(image, str(new), True)
+        if path.exists() and file_sha256(str(path)) == file_sha256(str(new)):
+            return
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        new.replace(path)
+
+
+def _write_failures(store: Handle, failures: Iterable[list[Any]]) -> None:
+    db = store._open
+    with db.commit("refused DICOM series"):
+        rows = [
+            [
+                digest("attempt", code, patient, phase, db.commit_no),
+                "image",
+                patient,
+                phase,
+                None,
+                None,
+                code,
+                None,
+                None,
+                "failed",
+                error,
+                text,
+            ]
+            for patient, phase, _, _, code, error, text in failures
+        ]
+        db.insert("attempt", ATTEMPT, rows)
