@@ -37,27 +37,34 @@ HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
 
 class Connection:
-    """A catalogue that is open for writing.
+    """An open catalogue.
 
     Parameters
     ----------
     path : Path
         The DuckDB file; created when there is none.
+    read_only : bool
+        Refuse every change; several processes may open a file so.
 
     Raises
     ------
     StoreBusy
         Another process has it open; the message names the process.
+    StoreDamaged
+        The file, or its log, cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    read_only = False
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self.read_only = read_only
         self._looks: weakref.WeakSet[Connection] = weakref.WeakSet()
         self.journal: Journal | None = None
         self._commit: int | None = None
         self._wrote = False
         try:
-            self._db = duckdb.connect(str(path), config=CONFIG)
+            self._db = duckdb.connect(str(path), read_only, CONFIG)
         except duckdb.Error as error:
             raise _opening_error(path, error) from error
 
@@ -107,6 +114,7 @@ class Connection:
 
     def update(self, sql: str, values: Sequence[Any] = ()) -> None:
         """Change rows in place (retire them, finish a run)."""
+        self.refuse_read_only()
         self._wrote = True
         self.rows(sql, values)
 
@@ -135,6 +143,7 @@ class Connection:
     ) -> None:
         if not rows:
             return
+        self.refuse_read_only()
         columns = ", ".join(types)
         picked = ", ".join(
             "make_timestamptz(unnest(?::BIGINT[]))"
@@ -173,6 +182,7 @@ class Connection:
         A block inside another belongs to the outer one. A block that writes nothing
         takes no commit number.
         """
+        self.refuse_read_only()
         if self._commit is not None:
             yield self._commit
             return
@@ -213,6 +223,14 @@ class Connection:
             if "No space left" in str(error):
                 raise _disk_full(self.path) from error
             raise
+
+    def refuse_read_only(self) -> None:
+        """Refuse to write into a published copy."""
+        if self.read_only:
+            raise StoreError(
+                f"{self.path} is a published copy and is read only. To write, open the "
+                "store itself: FeatureStore(path), without read_only=True."
+            )
 
     def close(self) -> None:
         """Write the log into the file and let go of the lock."""

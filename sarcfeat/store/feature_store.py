@@ -18,6 +18,8 @@ from sarcfeat.store.migrations import latest_version
 from sarcfeat.store.opening import open_for_writing
 from sarcfeat.store.outward import COUNTS, Outward
 from sarcfeat.store.place import check_place, make_folder
+from sarcfeat.store.sharing import Sharing
+from sarcfeat.store.snapshots import open_snapshot
 
 __all__ = ["FeatureStore"]
 
@@ -31,7 +33,9 @@ NO_ENCRYPTION = (
 )
 
 
-class FeatureStore(FromDicom, Inward, History, Outward, Exchange):
+class FeatureStore(
+    FromDicom, Inward, History, Sharing, Outward, Exchange
+):
     """Images, masks and clinical tables in; named, versioned features out.
 
     A store is a folder: ``catalog.duckdb`` holds everything but bags of tiles.
@@ -45,6 +49,9 @@ class FeatureStore(FromDicom, Inward, History, Outward, Exchange):
         The folder; created when there is none.
     timeout : float
         Seconds to wait for another process that has the store open.
+    read_only : bool
+        Open the newest copy that ``store.publish()`` wrote, while another process
+        writes; nothing can be changed.
     encryption_key : None
         Always refused: see the message.
 
@@ -83,12 +90,16 @@ class FeatureStore(FromDicom, Inward, History, Outward, Exchange):
         path: Path_,
         *,
         timeout: float = 10.0,
+        read_only: bool = False,
         encryption_key: str | None = None,
     ) -> None:
         self.path = Path(path)
         self._db: Connection | None = None
         if encryption_key is not None:
             raise StoreError(NO_ENCRYPTION)
+        if read_only:
+            self._db = open_snapshot(self.path)
+            return
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file; a store is a folder.")
         make_folder(self.path)
@@ -122,7 +133,8 @@ class FeatureStore(FromDicom, Inward, History, Outward, Exchange):
             return f"<FeatureStore {self.path}: closed>"
         counted = ("patients", "images", "masks", "units")
         counts = ", ".join(f"{self._db.one(COUNTS[n])[0]} {n}" for n in counted)
-        return f"<FeatureStore {self.path}: {counts}>"
+        copy = f", {self._db.path.name}" if self._db.read_only else ""
+        return f"<FeatureStore {self.path}{copy}: {counts}>"
 
 
 def _refuse_other_folder(path: Path) -> None:

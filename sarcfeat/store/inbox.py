@@ -28,6 +28,7 @@ from sarcfeat.store.units import Encoder, Result, Task
 
 __all__ = [
     "FORMAT",
+    "FULL",
     "BadFragment",
     "Described",
     "RunFolder",
@@ -38,6 +39,7 @@ __all__ = [
 FORMAT = "sarcfeat-fragment-1"
 DESCRIPTION = ("image_filter", "family", "ibsi", "unit")
 SUFFIX = ".safetensors"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class BadFragment(StoreError):
@@ -83,16 +85,13 @@ class RunFolder:
             "extractor_id": self.extractor_id,
             **told,
         }
-        write_durably(Path(self.path) / "run.json", canonical_json(told).encode())
+        _write_json(Path(self.path) / "run.json", told)
 
     @classmethod
     def open(cls, path: Path, store_id: str) -> tuple[RunFolder, dict[str, Any]]:
         """Read a folder that an earlier process left behind."""
         told = _json(path / "run.json")
         _refuse_stranger(path / "run.json", told, store_id)
-        for key in ("run_id", "extractor_id", "run", "extractor", "encoder"):
-            if key not in told:
-                raise BadFragment(f"run.json is damaged: it holds no {key}.")
         folder = cls(str(path), store_id, told["run_id"], told["extractor_id"])
         return folder, told
 
@@ -134,8 +133,7 @@ class RunFolder:
         columns = {
             key: [described[name].get(key) for name in names] for key in DESCRIPTION
         }
-        told = {"names": names, "described": columns}
-        write_durably(path, canonical_json(told).encode())
+        _write_json(path, {"names": names, "described": columns})
 
     def _names_file(self, named: str) -> Path:
         return Path(self.path) / f"names-{named}.json"
@@ -150,9 +148,10 @@ class RunFolder:
         """
         metadata, values = _load(path)
         _refuse_stranger(path, metadata, self.store_id)
-        if digest(metadata["unit"], vector_checksum(values)) != metadata["checksum"]:
+        text = metadata.get("unit", "")
+        if digest(text, vector_checksum(values)) != metadata.get("checksum"):
             raise BadFragment(f"{path.name} is damaged: its checksum does not fit.")
-        unit = json.loads(metadata["unit"])
+        unit = json.loads(text)
         for key in ("run_id", "extractor_id"):
             if unit[key] != getattr(self, key):
                 raise BadFragment(
@@ -201,6 +200,11 @@ def _load(path: Path) -> tuple[dict[str, str], npt.NDArray[np.float64]]:
         raise BadFragment(f"{path.name} is damaged: {error}.") from error
 
 
+def _write_json(path: Path, told: dict[str, Any]) -> None:
+    sealed = {**told, "checksum": digest(told)}
+    write_durably(path, canonical_json(sealed).encode())
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         told = json.loads(path.read_bytes())
@@ -208,8 +212,8 @@ def _json(path: Path) -> dict[str, Any]:
         raise BadFragment(f"{path.name} is missing beside its fragments.") from error
     except ValueError as error:
         raise BadFragment(f"{path.name} is damaged: {error}.") from error
-    if not isinstance(told, dict):
-        raise BadFragment(f"{path.name} is damaged: it holds no table.")
+    if not isinstance(told, dict) or told.pop("checksum", None) != digest(told):
+        raise BadFragment(f"{path.name} is damaged: its checksum does not fit.")
     return told
 
 
@@ -242,7 +246,7 @@ def write_durably(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise disk_full(path, len(content)) from error
         raise
 

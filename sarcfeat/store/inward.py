@@ -61,7 +61,7 @@ class Inward(Handle):
             A role, or a column that is not in the table.
         """
         patients.add_patients(
-            self._open,
+            self._writing,
             data,
             index_time=index_time,
             roles=roles,
@@ -100,7 +100,7 @@ class Inward(Handle):
             What the time counts from, such as ``"surgery"``.
         """
         outcomes.add_outcome(
-            self._open,
+            self._writing,
             name,
             time=time,
             event=event,
@@ -141,7 +141,7 @@ class Inward(Handle):
         Report
         """
         told = Source("image", kind=kind)
-        return add_files(self._open, source, told, pattern, progress=progress)
+        return add_files(self._writing, source, told, pattern, progress=progress)
 
     def add_masks(
         self,
@@ -175,7 +175,7 @@ class Inward(Handle):
         Report
         """
         told = Source("mask", reader=reader, session=session, label=label)
-        return add_files(self._open, source, told, pattern, progress=progress)
+        return add_files(self._writing, source, told, pattern, progress=progress)
 
     def add_cohort(
         self,
@@ -199,7 +199,7 @@ class Inward(Handle):
             Sequences that each patient should have; who lacks one is a failure.
         """
         cohorts.add_cohort(
-            self._open, name, query=query, patients=patients, required=required
+            self._writing, name, query=query, patients=patients, required=required
         )
         return self
 
@@ -239,9 +239,9 @@ class Inward(Handle):
         -------
         EncodeReport
         """
-        chosen = cohorts.members(self._open, cohort)
+        chosen = cohorts.members(self._writing, cohort)
         return encoding.encode(
-            self._open,
+            self._writing,
             encoder,
             inbox=self.path / "inbox",
             members=chosen,

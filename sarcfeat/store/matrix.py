@@ -238,6 +238,8 @@ def _freeze(
     blocks: list[Block],
 ) -> None:
     archive, version = db.archive, db.commit_no
+    if archive.read_only:  # whoever asks the store itself freezes it, by the same id
+        return
     if archive.rows("SELECT 1 FROM matrix WHERE matrix_id = ?", [matrix_id]):
         return
     units = [unit for block in blocks for unit in block.units]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import warnings
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from sarcfeat.store.connection import Connection
 from sarcfeat.store.journal import Journal
 from sarcfeat.store.migrations import latest_version, migrate, schema_version
 from sarcfeat.store.recovery import end_dead_runs, set_aside, take_in_left_overs
+from sarcfeat.store.snapshots import copy_catalogue
 from sarcfeat.store.writer import Writer, say, wait_for_catalogue
 
 __all__ = ["open_for_writing"]
@@ -66,15 +66,10 @@ def _migrate_with_backup(db: Connection, store: Path) -> None:
     """Keep a copy of an older catalogue before its schema changes."""
     found = schema_version(db)
     if 0 < found < latest_version():
-        db.checkpoint()
         folder = store / "backups"
         folder.mkdir(exist_ok=True)
         copy = folder / f"catalog-schema-{found}.duckdb"
-        temporary = copy.with_suffix(".tmp")
-        shutil.copyfile(db.path, temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, copy)
+        copy_catalogue(db, copy)
         say(
             f"{store} has schema {found} and is brought to {latest_version()}; a copy "
             f"as it was is kept in {copy}."

@@ -25,8 +25,7 @@ COUNTS = {
     "cohorts": "SELECT count(DISTINCT cohort_id) FROM cohort",
     "images": "SELECT count(*) FROM image WHERE retired_no IS NULL "
     "AND kind <> 'imported'",
-    "masks": "SELECT count(*) FROM mask WHERE retired_no IS NULL "
-    "AND label <> 0",
+    "masks": "SELECT count(*) FROM mask WHERE retired_no IS NULL AND label <> 0",
     "readers": "SELECT count(DISTINCT reader) FROM mask WHERE retired_no IS NULL",
     "extractors": "SELECT count(*) FROM extractor",
     "feature sets": "SELECT count(DISTINCT address) FROM feature_set",
@@ -131,7 +130,7 @@ class Outward(Handle):
         """
         return build_readings(
             self._open,
-            self.path / "readings",
+            self._readings_folder,
             cohorts.members(self._open, cohort),
             feature_sets,
             extractor,
