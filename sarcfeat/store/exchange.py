@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
-from sarcfeat.store import imports
+import pandas as pd
+
+from sarcfeat.exceptions import InvalidInput
+from sarcfeat.store import cohorts, gaps, imports
+from sarcfeat.store.export import export_matrix
 from sarcfeat.store.handle import Handle, Table
 from sarcfeat.store.imports import ImportReport
+from sarcfeat.store.matrix import Matrix, build_matrix
 
 __all__ = ["Exchange"]
 
+PLAIN: dict[str, Any] = {
+    "competing": True,
+    "reader": None,
+    "session": 1,
+    "as_of": "index_time",
+    "missing": "keep",
+    "extractor": None,
+    "zero": "keep",
+}
+
 
 class Exchange(Handle):
-    """Import feature tables of other tools."""
+    """Import feature tables of other tools, export matrices, say who lacks what."""
 
     def import_features(
         self,
@@ -89,4 +107,97 @@ class Exchange(Handle):
             missing=missing,
             decimal=decimal,
             unknown=unknown,
+        )
+
+    def export(
+        self,
+        what: Matrix | str | None,
+        path: str | PathLike[str],
+        *,
+        format: str | None = None,
+        features: str | Sequence[str] | None = None,
+        outcome: str | None = None,
+    ) -> Path:
+        """Write a matrix for another tool, with its provenance in a JSON file beside.
+
+        Parameters
+        ----------
+        what : Matrix, or name of a cohort (None for all patients)
+            With a cohort, `features` says what to write.
+        path : str or path
+            The file; ``<file>.provenance.json`` is written beside it.
+        format : {"parquet", "csv", "npz"}, optional
+            By default what the file's name says. A CSV holds every bit of the numbers,
+            and text that a spreadsheet would run as a formula gets a quote before it.
+            An npz holds X, obs_names, var_names, obs and var as AnnData wants them:
+            ``AnnData(a["X"], pd.DataFrame(a["obs"], a["obs_names"]), ...)``, opened
+            with ``np.load(path, allow_pickle=False)``.
+        features, outcome : optional
+            As in :meth:`~sarcfeat.store.FeatureStore.matrix`.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        UnknownName
+            A format other than these three.
+        InvalidInput
+            No such folder; a cohort without features; two columns that Parquet
+            readers take for one.
+        """
+        if isinstance(what, Matrix):
+            return export_matrix(what, path, format)
+        if features is None:
+            raise InvalidInput(
+                f"export({what!r}, ...) needs to know what to write: give a Matrix, or "
+                "a cohort with features='radiomics.t1'."
+            )
+        members = cohorts.members(self._open, what)
+        return export_matrix(
+            build_matrix(
+                self._open, members, features=features, outcome=outcome, **PLAIN
+            ),
+            path,
+            format,
+        )
+
+    def missing(
+        self,
+        cohort: str | None,
+        features: str | Sequence[str],
+        *,
+        reader: str | None = None,
+        session: int = 1,
+        as_of: str | None = "index_time",
+        extractor: str | None = None,
+    ) -> pd.DataFrame:
+        """Return who lacks what and why, without building or freezing a matrix.
+
+        Parameters
+        ----------
+        cohort : str or None
+            Name of a cohort; None for all patients.
+        features : str or sequence of str
+            As in :meth:`~sarcfeat.store.FeatureStore.matrix`.
+        reader, session, as_of, extractor : optional
+            As in :meth:`~sarcfeat.store.FeatureStore.matrix`.
+
+        Returns
+        -------
+        DataFrame
+            Columns patient, feature_set, reason; one row for each set that a patient
+            lacks, for each clinical variable, and for each set in which single
+            features are not a number.
+        """
+        return gaps.missing(
+            self._open,
+            cohorts.members(self._open, cohort),
+            features,
+            reader=reader,
+            session=session,
+            as_of=as_of,
+            extractor=extractor,
         )
