@@ -6,6 +6,7 @@ from sarcfeat.store.feature_store import FeatureStore
 from sarcfeat.store.files import Report
 from sarcfeat.store.matrix import Matrix
 from sarcfeat.store.readings import Readings
+from sarcfeat.store.tiles import Tiles
 from sarcfeat.store.units import Encoder
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "Matrix",
     "Readings",
     "Report",
+    "Tiles",
 ]

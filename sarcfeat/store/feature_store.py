@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from sarcfeat.exceptions import StoreError
+from sarcfeat.store.bags import BagsIn, BagsOut
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.dicom_intake import FromDicom
 from sarcfeat.store.exchange import Exchange
@@ -34,7 +35,7 @@ NO_ENCRYPTION = (
 
 
 class FeatureStore(
-    FromDicom, Inward, History, Sharing, Outward, Exchange
+    FromDicom, Inward, History, BagsIn, BagsOut, Sharing, Outward, Exchange
 ):
     """Images, masks and clinical tables in; named, versioned features out.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sarcfeat.store.bags import BagsOut
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.differences import differences
 from sarcfeat.store.frozen import thaw
@@ -17,7 +18,7 @@ from sarcfeat.store.past import Past
 __all__ = ["History", "StoreView"]
 
 
-class StoreView(Outward):
+class StoreView(Outward, BagsOut):
     """A store as it was at a commit: it can be asked, and not written to.
 
     `FeatureStore.at` makes one; it closes with its store. The reasons in

@@ -13,6 +13,7 @@ CREATE TABLE slide (                         -- one digitised slide of a patient
 );
 
 ALTER TABLE embedding_file ADD COLUMN layout VARCHAR;       -- safetensors | trident | clam
+ALTER TABLE embedding_file ADD COLUMN mtime_ns BIGINT;       -- of a bag catalogued in place
 
 CREATE TABLE other_vector (                  -- same unit, other numbers: kept, not served
     unit_id    VARCHAR NOT NULL,
