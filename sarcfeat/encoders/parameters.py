@@ -19,6 +19,7 @@ import yaml
 from sarcfeat._validation import did_you_mean, listed, pick
 from sarcfeat.encoders.catalogue import FAMILIES, FILTERS, WITHDRAWN
 from sarcfeat.exceptions import InputMissing, InvalidInput, UnknownName
+from sarcfeat.io import refuse_untrusted
 
 __all__ = ["canonical", "load_params", "shipped"]
 
@@ -211,6 +212,7 @@ def load_params(source: Source) -> dict[str, Any]:
     where = fspath(source)
     path = Path(where)
     if path.is_file():
+        refuse_untrusted(path, "Give a YAML file of pyradiomics parameters.")
         text = path.read_text(encoding="utf-8")
     elif where in shipped():
         text = (files("sarcfeat.encoders") / "params" / where).read_text("utf-8")

@@ -7,6 +7,7 @@ from sarcfeat.io.private_table import deidentify_table
 from sarcfeat.io.pseudonyms import Pseudonyms
 from sarcfeat.io.salt import create_salt, load_salt
 from sarcfeat.io.tables import read_table
+from sarcfeat.io.trusted import refuse_untrusted
 from sarcfeat.io.volume import Volume, VolumeRef, pixel_hash, read_volume
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "read_series",
     "read_table",
     "read_volume",
+    "refuse_untrusted",
 ]

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from sarcfeat.exceptions import InputEmpty, InputMissing, InvalidInput
+from sarcfeat.io.trusted import refuse_untrusted
 
 __all__ = ["Cells", "read_cells", "refuse_same_names"]
 
@@ -49,7 +50,10 @@ def read_cells(path: str | PathLike[str]) -> Cells:
     InvalidInput
         Two columns of one name (letter case aside), or a row with more cells than
         the header.
+    UntrustedFile
+        A pickle, a DuckDB database or a Parquet file.
     """
+    refuse_untrusted(path, "Write the table as CSV with the program that made it.")
     raw, encoding = _read_text(Path(path))
     separator = _separator(raw)
     told = fspath(path)

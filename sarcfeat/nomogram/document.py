@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sarcfeat.exceptions import InvalidInput
+from sarcfeat.io import refuse_untrusted
 from sarcfeat.nomogram.variable import Variable
 
 __all__ = ["read_document", "write_document"]
@@ -41,8 +42,12 @@ def read_document(source: str | Path) -> dict[str, Any]:
     ------
     InvalidInput
         No JSON, no nomogram, or another version of the schema.
+    UntrustedFile
+        A pickle or joblib file.
     """
     is_text = isinstance(source, str) and source.lstrip()[:1] in {"{", "["}
+    if not is_text:
+        refuse_untrusted(source, "Give the JSON that Nomogram.to_json wrote.")
     text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
     where = "The text" if is_text else str(source)
     parts = _parse(text, where)

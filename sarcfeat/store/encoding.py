@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 
 from sarcfeat._validation import did_you_mean, listed
 from sarcfeat.exceptions import InvalidInput, MissingDependency, UnknownName
+from sarcfeat.io import refuse_untrusted
 from sarcfeat.store.cohorts import Members
 from sarcfeat.store.committing import Committer
 from sarcfeat.store.connection import Connection
@@ -112,6 +114,11 @@ def encode(
 ) -> EncodeReport:
     """Compute the units that are missing and list every failure that holds."""
     start = time.perf_counter()
+    if isinstance(encoder, str | PathLike):
+        refuse_untrusted(encoder, "Give an encoder, such as Radiomics('mri.yaml').")
+        raise InvalidInput(
+            f"{encoder!r} is no encoder. Give one, such as Radiomics('mri.yaml')."
+        )
     if retry not in (None, "failed", "all"):
         raise InvalidInput(f"retry={retry!r}; expected None, 'failed' or 'all'.")
     phases = _phases(db, sequences)

@@ -29,11 +29,21 @@ def latest_version() -> int:
 
 
 def schema_version(db: Connection) -> int:
-    """Return the schema version of an open catalogue; 0 for an empty one."""
-    tables = db.rows(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'store_meta'"
-    )
-    if not tables[0][0]:
+    """Return the schema version of an open catalogue; 0 for an empty one.
+
+    Raises
+    ------
+    StoreError
+        The database holds tables of something else.
+    """
+    names = [row[0] for row in db.rows("SELECT table_name FROM duckdb_tables()")]
+    if names and "store_meta" not in names:
+        raise StoreError(
+            f"{db.path} is a DuckDB database of something else (it has the table "
+            f"{sorted(names)[0]!r}), not of a feature store. Export its tables to CSV "
+            "and add those."
+        )
+    if not names:
         return 0
     return int(db.one("SELECT schema_version FROM store_meta")[0])
 

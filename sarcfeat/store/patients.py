@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,14 @@ ROLES = {
     "outcome": "derived from what happened later; never enters X",
 }
 ID_COLUMNS = ("patient", "patient_id", "subject", "subject_id", "case", "case_id", "id")
+DIRECT = re.compile(
+    r"((patient|family|first|last|given|full|maiden|sur)[ _.-]?)?(name|nom|prenom)s?"
+    r"|(birth|date[ _.-]?of[ _.-]?birth|dob|birthday)([ _.-]?date)?|birthdate"
+    r"|(mrn|ipp|nip|ssn|nhs)([ _.-]?(number|no|id))?"
+    r"|(e[ _.-]?)?mail|(tele)?phone([ _.-]?number)?|(street[ _.-]?)?address"
+    r"|accession([ _.-]?number)?|zip([ _.-]?code)?|post(al)?[ _.-]?code",
+    re.IGNORECASE,
+)
 CLINICAL = {
     "patient_id": "VARCHAR",
     "variable": "VARCHAR",
@@ -95,6 +104,7 @@ def add_patients(
     frame, source, first = patient_frame(data)
     _refuse_bad_ids(frame, source, first)
     _refuse_same_columns(frame)
+    _refuse_direct_identifiers(frame, source)
     dates = dict(known_at or {})
     before = live_roles(db)
     given = _roles(frame, roles or {}, index_time, site, dates, before)
@@ -166,6 +176,17 @@ def _refuse_same_columns(frame: pd.DataFrame) -> None:
                 f"are both called {name!r} (letter case aside). Rename one."
             )
         seen[name.lower()] = position
+
+
+def _refuse_direct_identifiers(frame: pd.DataFrame, source: str) -> None:
+    """Refuse columns that name somebody: a store holds pseudonyms only."""
+    for name in map(str, frame.columns):
+        if DIRECT.fullmatch(name):
+            raise InvalidInput(
+                f"{source}: column {name!r} says who a patient is, and a store holds "
+                "pseudonyms only. Drop it, or take sarcfeat.io.deidentify_table, which "
+                "keeps the columns you name."
+            )
 
 
 def live_roles(db: Connection) -> dict[str, tuple[str, str | None]]:

@@ -150,7 +150,7 @@ def test_missing_file_lists_what_is_shipped():
         load_params("mri.yml")
 
 
-def test_yaml_that_constructs_objects_is_not_executed(tmp_path):
+def test_fault_106_yaml_that_constructs_objects_is_not_executed(tmp_path):
     path = tmp_path / "evil.yaml"
     path.write_text("setting: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(InvalidInput, match=r"evil\.yaml is not YAML"):
