@@ -36,6 +36,7 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "StoreRepaired",
+    "UnitMismatch",
     "UnknownName",
     "UnseenBatch",
     "UntrustedFile",
@@ -152,6 +153,10 @@ class NoComparablePairs(SarcfeatWarning):
 
 class OneBatch(SarcfeatWarning):
     """Harmonisation was asked for and there is one batch only."""
+
+
+class UnitMismatch(SarcfeatWarning):
+    """A feature lies a power of ten off between hospitals, as if in other units."""
 
 
 class OutsideRange(SarcfeatWarning):

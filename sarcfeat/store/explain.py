@@ -76,7 +76,7 @@ def explain(
     pick(patient, everyone.patients, "patient")
     catalogue = read_catalogue(db)
     if feature.startswith("clinical."):
-        return _clinical(db, patient, feature)
+        return _clinical(db, patient, feature, everyone.index_time[patient])
     request = resolve(catalogue, feature)
     names = [(a, name) for a, held in request.sets.items() for name in held]
     if len(names) != 1:
@@ -115,7 +115,13 @@ def explain(
     )
 
 
-def _clinical(db: Connection, patient: str, feature: str) -> Explanation:
+def _by(known: int | None, index_time: int) -> bool:
+    return known is not None and known <= index_time
+
+
+def _clinical(
+    db: Connection, patient: str, feature: str, index_time: int | None
+) -> Explanation:
     variable = feature.removeprefix("clinical.")
     rows = db.rows(
         "SELECT value_num, value_text, role, unit, source, epoch_us(known_at), "
@@ -125,7 +131,9 @@ def _clinical(db: Connection, patient: str, feature: str) -> Explanation:
     )
     if not rows:
         raise StoreError(f"Patient {patient} has no value for {feature}.")
-    number, text, role, unit, source, known, written, commit = rows[-1]
+    # The value that the matrix takes: the latest known by the index time.
+    usable = [row for row in rows if index_time is None or _by(row[5], index_time)]
+    number, text, role, unit, source, known, written, commit = (usable or rows)[-1]
     facts = {
         "role": role,
         "unit": unit,

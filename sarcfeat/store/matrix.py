@@ -19,7 +19,9 @@ from sarcfeat.store.cohorts import Members
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.features import read_catalogue, resolve
 from sarcfeat.store.identity import canonical_json, digest
+from sarcfeat.store.leaks import check_origin, refuse_proxies
 from sarcfeat.store.outcomes import read_outcome
+from sarcfeat.store.scales import warn_scales
 from sarcfeat.store.selection import AS_OF
 from sarcfeat.survival import make_y
 
@@ -112,6 +114,7 @@ def build_matrix(
     missing: str,
     extractor: str | None,
     zero: str,
+    origin: str | None = None,
     freeze: bool = True,
 ) -> Matrix:
     """Collect what was asked for and freeze it under an id."""
@@ -132,13 +135,20 @@ def build_matrix(
     X = _assemble(members, blocks, columns)
     if missing == "drop":
         X = X.drop(index=sorted({row[0] for row in gaps}))
-    y = None
+    y, notes = None, []
     if outcome is not None:
         table = read_outcome(db, outcome)
         without = [patient for patient in X.index if patient not in table.index]
         gaps += [[p, f"outcome.{outcome}", "no follow-up"] for p in without]
         X = X.drop(index=without)
-        y = _target(table.loc[X.index], competing, zero)
+        table = table.loc[X.index]
+        y = _target(table, competing, zero)
+        # A frozen request has passed these checks.
+        if freeze:
+            notes = check_origin(db, members, outcome, table, origin)
+            refuse_proxies(X, y, outcome)
+    if freeze:
+        notes += warn_scales(X)
     spec = {
         "cohort": members.name,
         "cohort_version": members.version,
@@ -155,7 +165,7 @@ def build_matrix(
         **spec,
         "n_patients": len(X),
         "feature_sets": {b.provenance["address"]: b.provenance for b in blocks},
-        "notes": _notes(members, blocks, as_of),
+        "notes": [*_notes(members, blocks, as_of), *notes],
     }
     content = _content_hash(X, y)
     matrix_id = digest("matrix", spec, content)

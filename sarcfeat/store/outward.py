@@ -52,6 +52,7 @@ class Outward(Handle):
         competing: bool = False,
         extractor: str | None = None,
         zero: str = "raise",
+        origin: str | None = None,
     ) -> Matrix:
         """Return X and y of a cohort, free of what was not yet known.
 
@@ -80,6 +81,9 @@ class Outward(Handle):
             Id (or its beginning), where two extractors gave one feature set.
         zero : {"raise", "keep"}
             What to do with a follow-up of 0 days.
+        origin : str, optional
+            What the outcome counts from, where that is not the index time: named to
+            accept the immortal time between the two.
 
         Returns
         -------
@@ -89,8 +93,9 @@ class Outward(Handle):
         Raises
         ------
         LeakageError
-            An outcome among the features, or a feature asked for by name that was not
-            known by the index time.
+            An outcome (or a column that is one in disguise) among the features, a
+            feature asked for by name that was not known by the index time, or an
+            outcome that counts from elsewhere than the index time.
         UnknownName
             A cohort, feature, endpoint or reader that is not there.
         StoreError
@@ -108,6 +113,7 @@ class Outward(Handle):
             missing=missing,
             extractor=extractor,
             zero=zero,
+            origin=origin,
         )
 
     def readings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -45,6 +45,8 @@ DIRECT = re.compile(
     r"|accession([ _.-]?number)?|zip([ _.-]?code)?|post(al)?[ _.-]?code",
     re.IGNORECASE,
 )
+# No date lies here: the year 292,000 before this era.
+UNDATED = -(2**63)
 CLINICAL = {
     "patient_id": "VARCHAR",
     "variable": "VARCHAR",
@@ -111,7 +113,7 @@ def add_patients(
     wanted = _values(frame, given, dict(units or {}), index_time, dates, site)
     with db.commit(f"add_patients {source}"):
         register(db, frame.index)
-        write_values(db, wanted, source)
+        write_values(db, wanted, source, dates)
     _warn_near_ids([row[0] for row in db.rows("SELECT patient_id FROM patient")])
 
 
@@ -282,22 +284,35 @@ def split_column(
 
 
 def write_values(
-    db: Connection, wanted: Mapping[tuple[str, str], Value], source: str
+    db: Connection,
+    wanted: Mapping[tuple[str, str], Value],
+    source: str,
+    dated: Collection[str],
 ) -> None:
-    """Append the values that are new or changed; retire those they replace."""
-    current = {
-        (row[0], row[1]): Value(*row[2:])
-        for row in db.rows(
-            "SELECT patient_id, variable, value_num, value_text, epoch_us(known_at), "
-            "role, unit FROM clinical WHERE retired_no IS NULL ORDER BY commit_no"
-        )
-    }
-    changed = [
-        (key, value)
-        for key, value in wanted.items()
-        if current.get(key) != value and (key in current or not _is_empty(value))
-    ]
-    _retire(db, [key for key, _ in changed if key in current])
+    """Append the values that are new or changed; retire those they replace.
+
+    Of a variable with dates of its own (`dated`) values of other dates stay, so that
+    each patient has the value that was the latest at any time.
+    """
+    current: dict[tuple[str, str], dict[int | None, Value]] = {}
+    for patient, variable, *rest in db.rows(
+        "SELECT patient_id, variable, value_num, value_text, epoch_us(known_at), "
+        "role, unit FROM clinical WHERE retired_no IS NULL ORDER BY commit_no"
+    ):
+        value = Value(*rest)
+        current.setdefault((patient, variable), {})[value.known_at] = value
+    changed, old = [], []
+    for key, value in wanted.items():
+        held = current.get(key, {})
+        if key[1] in dated:
+            same = held.get(value.known_at)
+            if same != value and not (same is None and _is_empty(value)):
+                changed.append((key, value))
+                old += [(key, value.known_at)] if same is not None else []
+        elif list(held.values()) != [value] and (held or not _is_empty(value)):
+            changed.append((key, value))
+            old += [(key, known_at) for known_at in held]
+    _retire(db, old)
     db.insert(
         "clinical",
         CLINICAL,
@@ -313,13 +328,20 @@ def _is_empty(value: Value) -> bool:
     return value.number is None and value.text is None
 
 
-def _retire(db: Connection, keys: list[tuple[str, str]]) -> None:
-    if keys:
+def _retire(db: Connection, old: list[tuple[tuple[str, str], int | None]]) -> None:
+    if old:
         db.update(
             "UPDATE clinical SET retired_no = ? WHERE retired_no IS NULL AND "
-            "(patient_id, variable) IN "
-            "(SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[])))",
-            [db.commit_no, [key[0] for key in keys], [key[1] for key in keys]],
+            "(patient_id, variable, coalesce(epoch_us(known_at), ?)) IN "
+            "(SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
+            "unnest(?::BIGINT[])))",
+            [
+                db.commit_no,
+                UNDATED,
+                [key[0] for key, _ in old],
+                [key[1] for key, _ in old],
+                [UNDATED if known is None else known for _, known in old],
+            ],
         )
 
 
@@ -331,7 +353,7 @@ def rewrite_role(db: Connection, variables: list[str], role: str) -> None:
         "AND list_contains(?::VARCHAR[], variable)",
         [role, variables],
     )
-    _retire(db, [(row[0], row[1]) for row in rows])
+    _retire(db, [((row[0], row[1]), row[4]) for row in rows])
     db.insert("clinical", CLINICAL, [[*row[:6], role, row[6]] for row in rows])
 
 
