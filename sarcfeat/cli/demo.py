@@ -144,6 +144,7 @@ def run_demo(
     store_path: Path,
     out: Path,
     quick: bool = False,
+    params: str | None = None,
     trials: int | None = None,
     seed: int = 0,
     n_jobs: int = 2,
@@ -167,6 +168,8 @@ def run_demo(
         Where ``report.html``, ``results.json`` and ``figures/`` go.
     quick : bool
         Fewer patients, trials and repeats; the same path through the code.
+    params : str, optional
+        Radiomics parameter file for every sequence of a cohort that is not simulated.
     trials : int, optional
         Trials of the study inside each training fold.
     seed : int
@@ -185,7 +188,9 @@ def run_demo(
         Too few patients or events remain to cross-validate.
     """
     start = time.perf_counter()
-    study = choose_study(cohort, folder=store_path / "images", quick=quick, seed=seed)
+    study = choose_study(
+        cohort, folder=store_path / "images", quick=quick, seed=seed, params=params
+    )
     say(str(study.cohort))
     with FeatureStore(store_path / study.store_name) as store:
         prepared = prepare(store, study, n_jobs=n_jobs, progress=progress, say=say)

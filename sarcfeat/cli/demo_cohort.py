@@ -32,7 +32,7 @@ class DemoStudy:
     endpoint : str
     clinical : tuple of str
         Names of the clinical predictors, such as ``clinical.age``.
-    params : dict of sequence to the name of a shipped radiomics parameter file
+    params : dict of sequence to radiomics parameter file
     """
 
     cohort: Cohort
@@ -78,13 +78,18 @@ def _params_for(cohort: Cohort, given: str | None) -> dict[str, str]:
         )
     kept.sort(key=lambda name: (name not in cohort.required, name))
     return {
-        name: given or ("pet" if name.upper().startswith("PET") else "mri")
+        name: given or ("pet.yaml" if name.upper().startswith("PET") else "mri.yaml")
         for name in kept
     }
 
 
 def choose_study(
-    name: str | None, *, folder: Path, quick: bool = False, seed: int = 0
+    name: str | None,
+    *,
+    folder: Path,
+    quick: bool = False,
+    seed: int = 0,
+    params: str | None = None,
 ) -> DemoStudy:
     """Load the cohort that the demo runs on.
 
@@ -98,6 +103,9 @@ def choose_study(
         A smaller simulated cohort.
     seed : int
         Seed of the simulated cohort.
+    params : str, optional
+        Radiomics parameter file for every sequence; by default ``pet.yaml`` for PET,
+        ``mri.yaml`` for the others and ``demo.yaml`` for simulated patients.
     """
     data = os.environ.get("SARCFEAT_DATA")
     if name is None:
@@ -107,9 +115,9 @@ def choose_study(
     if name == "simulated":
         return simulated_study(60 if quick else 120, folder=folder, seed=seed)
     if name == "sts":
-        return _study_of(load_sts())
+        return _study_of(load_sts(), params)
     if Path(name).is_dir():
-        return _study_of(load_folder(name))
+        return _study_of(load_folder(name), params)
     raise InvalidInput(
         f"No cohort {name!r}: expected 'simulated', 'sts' or a folder of the layout in "
         "the README."
@@ -119,7 +127,8 @@ def choose_study(
 def simulated_study(n: int, *, folder: Path, seed: int = 0) -> DemoStudy:
     """Return the demo's study of `n` simulated patients, written under `folder`."""
     root = folder / f"simulated-n{n}-seed{seed}"
-    return _study_of(make_cohort(n, sites=3, readers=2, seed=seed, root=root), "demo")
+    cohort = make_cohort(n, sites=3, readers=2, seed=seed, root=root)
+    return _study_of(cohort, "demo.yaml")
 
 
 def _study_of(cohort: Cohort, params: str | None = None) -> DemoStudy:
@@ -171,6 +180,7 @@ def prepare(
         name,
         features=[*study.feature_sets, *study.clinical],
         outcome=study.endpoint,
+        extractor=report.extractors,
     )
     needed = [
         address
@@ -179,7 +189,9 @@ def prepare(
     ] or [study.feature_sets[0]]
     return Prepared(
         matrix=matrix.complete(needed),
-        readings=store.readings(list(study.feature_sets), cohort=name),
+        readings=store.readings(
+            list(study.feature_sets), cohort=name, extractor=report.extractors
+        ),
         report=report,
         perturbed=perturbed,
         pairs=store.images_and_masks(name),
@@ -259,7 +271,7 @@ def encode_study(
     for sequence, params in study.params.items():
         reports.append(
             store.encode(
-                Radiomics(f"{params}.yaml", name="radiomics"),
+                Radiomics(params, name="radiomics"),
                 cohort=study.cohort.name,
                 sequences=[sequence],
                 n_jobs=n_jobs,

@@ -58,9 +58,7 @@ def radiomics_chain(readings: Any, *, sites: int, random_state: int = 0) -> Pipe
 def _lasso(random_state: int) -> LassoCox:
     # A path that ends at a fiftieth of its start: with this many events anything
     # weaker is overfit, and its folds separate the patients perfectly.
-    return LassoCox(
-        cv=5, n_lambda=40, lambda_min_ratio=0.02, random_state=random_state
-    )
+    return LassoCox(cv=5, n_lambda=40, lambda_min_ratio=0.02, random_state=random_state)
 
 
 def _harmonise(sites: int) -> ComBat:

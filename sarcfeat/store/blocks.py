@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ def read_block(
     reader: str | None,
     session: int,
     as_of: str | None,
-    extractor: str | None,
+    extractor: str | Mapping[str, str] | None,
 ) -> Block:
     """Collect one feature set for every patient of the cohort."""
     catalogue = read_catalogue(db)

@@ -8,7 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -67,6 +67,9 @@ class EncodeReport:
         Columns patient, sequence, reader, session, file, code, reason.
     seconds : float
         Wall-clock time.
+    extractors : dict of feature set to extractor id
+        What made each feature set; ``matrix(..., extractor=report.extractors)`` takes
+        these and no older ones.
     """
 
     encoded: int
@@ -74,6 +77,7 @@ class EncodeReport:
     failed: int
     failures: pd.DataFrame
     seconds: float
+    extractors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def merge(cls, reports: Iterable[EncodeReport]) -> EncodeReport:
@@ -88,6 +92,7 @@ class EncodeReport:
             failed=sum(report.failed for report in reports),
             failures=failures,
             seconds=sum(report.seconds for report in reports),
+            extractors={k: v for r in reports for k, v in r.extractors.items()},
         )
 
     def __str__(self) -> str:
@@ -151,7 +156,16 @@ def encode(
         failed=len(failures),
         failures=failures,
         seconds=time.perf_counter() - start,
+        extractors={
+            f"{encoder.name}.{phase.lower()}": extractor
+            for phase in (phases or known_phases(db))
+        },
     )
+
+
+def known_phases(db: Connection) -> list[str]:
+    """Return the sequences that the store has files of."""
+    return [row[0] for row in db.rows("SELECT DISTINCT phase FROM file ORDER BY ALL")]
 
 
 def _phases(db: Connection, sequences: Sequence[str] | None) -> list[str] | None:
@@ -159,7 +173,7 @@ def _phases(db: Connection, sequences: Sequence[str] | None) -> list[str] | None
         return None
     if isinstance(sequences, str):
         sequences = [sequences]
-    known = [row[0] for row in db.rows("SELECT DISTINCT phase FROM file ORDER BY ALL")]
+    known = known_phases(db)
     lower = {phase.lower() for phase in known}
     for name in sequences:
         if name.lower() not in lower:

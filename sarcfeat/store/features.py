@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -153,8 +153,13 @@ def _vectors(
         )
 
 
-def choose_extractor(catalogue: Catalogue, address: str, extractor: str | None) -> str:
+def choose_extractor(
+    catalogue: Catalogue, address: str, extractor: str | Mapping[str, str] | None
+) -> str:
     """Return the one extractor of a feature set.
+
+    `extractor` is an id (or its beginning) for every feature set, or one for each
+    address.
 
     Raises
     ------
@@ -163,6 +168,8 @@ def choose_extractor(catalogue: Catalogue, address: str, extractor: str | None) 
         are named, and how to choose.
     """
     known = catalogue.extractors[address]
+    if isinstance(extractor, Mapping):
+        extractor = extractor.get(address)
     if extractor is not None:
         known = {name: v for name, v in known.items() if name.startswith(extractor)}
         if not known:

@@ -20,6 +20,7 @@ def run(cohort, folder, lines=None):
         store_path=folder / "store",
         out=folder / "out",
         quick=True,
+        params="demo.yaml",
         trials=1,
         n_jobs=2,
         progress=False,
@@ -66,9 +67,7 @@ def test_a_second_run_encodes_nothing_and_says_so(first, cohort_folder):
     assert again.results["units"] == {"encoded": 0, "skipped": 80, "failed": 0}
     assert any("encoded 0 units, 80 already there" in line for line in lines)
     assert again.results["matrix_id"] == result.results["matrix_id"]
-    for old, new in zip(
-        result.results["models"], again.results["models"], strict=True
-    ):
+    for old, new in zip(result.results["models"], again.results["models"], strict=True):
         assert old["c_index"] == new["c_index"]
 
 
