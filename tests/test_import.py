@@ -31,7 +31,3 @@ def test_every_public_name_is_there_and_documented(name):
 def test_unknown_name():
     with pytest.raises(AttributeError, match="no attribute 'Lasso'"):
         _ = sarcfeat.Lasso
-
-
-def test_all_is_sorted():
-    assert list(sarcfeat.__all__) == sorted(sarcfeat.__all__)
