@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcfeat._validation import listed, pick
+from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput, NonDeterministicExtraction, StoreError
 from sarcfeat.store.bagfile import FORMAT, bag_checksum, write_bag
 from sarcfeat.store.connection import Connection
@@ -27,11 +27,9 @@ __all__ = [
     "Bag",
     "Named",
     "catalogue",
-    "erased_among",
     "keep_bag",
     "make_bag",
     "named",
-    "refuse_erased",
     "refuse_other_dim",
     "slide_row",
 ]
@@ -276,23 +274,3 @@ def catalogue(
     )
     db.insert("unit", UNIT, [[row[0], slide[0], extractor, run, "[]"]])
     db.insert("embedding_file", FILE, [row])
-
-
-def erased_among(db: Connection, patients: set[str]) -> list[str]:
-    """Return those who withdrew their consent."""
-    found = db.rows(
-        "SELECT patient_id FROM erased WHERE list_contains(?::VARCHAR[], patient_id) "
-        "ORDER BY patient_id",
-        [sorted(patients)],
-    )
-    return [row[0] for row in found]
-
-
-def refuse_erased(db: Connection, patients: set[str]) -> None:
-    """Refuse to take in what an erasure has removed."""
-    gone = erased_among(db, patients)
-    if gone:
-        raise StoreError(
-            f"Patients {listed(gone)} were erased from this store and cannot come "
-            "back under the same id. Leave them out."
-        )

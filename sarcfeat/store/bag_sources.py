@@ -21,8 +21,9 @@ from sarcfeat.exceptions import (
     SarcfeatError,
 )
 from sarcfeat.io import read_table
-from sarcfeat.store.bag_intake import catalogue, erased_among, refuse_other_dim
+from sarcfeat.store.bag_intake import catalogue, refuse_other_dim
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.consent import erased_among
 from sarcfeat.store.files import ATTEMPT, FAILURE_COLUMNS, Report, stat_of
 from sarcfeat.store.hdf5 import LAYOUTS, count_bad_rows, open_hdf5
 from sarcfeat.store.identity import digest, file_sha256, unit_id

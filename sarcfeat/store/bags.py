@@ -14,10 +14,10 @@ from sarcfeat.store.bag_intake import (
     keep_bag,
     make_bag,
     named,
-    refuse_erased,
     slide_row,
 )
 from sarcfeat.store.bag_sources import add_places, find_places
+from sarcfeat.store.consent import refuse_erased
 from sarcfeat.store.files import Report
 from sarcfeat.store.handle import Handle, Table
 from sarcfeat.store.patients import id_text
@@ -79,9 +79,9 @@ class BagsIn(Handle):
         """
         row = slide_row(id_text(patient), slide)
         bag = make_bag(patient, row[2], features, coords, dtype, nan)
-        refuse_erased(self._open, {bag.patient})
+        refuse_erased(self._writing, {bag.patient})
         left_out = len(np.asarray(features)) - len(bag.features)
-        return keep_bag(self._open, self.path, bag, row, named(extractor), left_out)
+        return keep_bag(self._writing, self.path, bag, row, named(extractor), left_out)
 
     def add_bags(
         self,
@@ -117,7 +117,7 @@ class BagsIn(Handle):
         Report
         """
         return add_places(
-            self._open,
+            self._writing,
             find_places(source, pattern),
             format,
             named(extractor),

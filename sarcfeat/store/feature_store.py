@@ -21,6 +21,7 @@ from sarcfeat.store.outward import COUNTS, Outward
 from sarcfeat.store.place import check_place, make_folder
 from sarcfeat.store.sharing import Sharing
 from sarcfeat.store.snapshots import open_snapshot
+from sarcfeat.store.upkeep import Upkeep
 
 __all__ = ["FeatureStore"]
 
@@ -35,7 +36,7 @@ NO_ENCRYPTION = (
 
 
 class FeatureStore(
-    FromDicom, Inward, History, BagsIn, BagsOut, Sharing, Outward, Exchange
+    FromDicom, Inward, History, BagsIn, BagsOut, Upkeep, Sharing, Outward, Exchange
 ):
     """Images, masks and clinical tables in; named, versioned features out.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from sarcfeat._validation import listed
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.consent import erased_among
 from sarcfeat.store.expected import ExpectedPaths
 from sarcfeat.store.files import (
     FAILURE_COLUMNS,
@@ -51,7 +52,9 @@ def add_files(
     progress: bool = True,
 ) -> Report:
     """Read every new or changed file of a source; a bad file stops no other."""
-    slots = find_slots(data, pattern, source)
+    named = find_slots(data, pattern, source)
+    gone = erased_among(db, {slot.patient for slot in named})
+    slots = [slot for slot in named if slot.patient not in gone]
     root = None if isinstance(data, pd.DataFrame) else os.path.abspath(data)
     strangers = _register(db, slots)
     _keep_source(db, source, root, pattern)
@@ -59,6 +62,8 @@ def add_files(
     _forget_stale(db, source, looks, root)
     bad = [look.failure() for look in looks if not look.ok]
     notes = _notes(db, source, strangers, len(slots))
+    if gone:
+        notes.append(f"left out, erased from this store: {listed(gone)}")
     return Report(
         ok=len(looks) - len(bad),
         failed=len(bad),

@@ -38,6 +38,7 @@ class Past(Connection):
                 "commit_log, or the store_version of a matrix)."
             )
         self.path = parent.path
+        self.read_only = parent.read_only
         self.version = version
         self._parent = parent
         self._commit = None

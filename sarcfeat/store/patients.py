@@ -15,6 +15,7 @@ from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
 from sarcfeat.io import read_table
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.consent import refuse_erased
 from sarcfeat.store.times import date_of, to_microseconds
 
 __all__ = [
@@ -121,6 +122,7 @@ def register(db: Connection, ids: Any) -> None:
     """Make patients known by their pseudonym; those known already stay."""
     known = {row[0] for row in db.rows("SELECT patient_id FROM patient")}
     new = list(dict.fromkeys(str(item) for item in ids if str(item) not in known))
+    refuse_erased(db, new)
     db.insert("patient", {"patient_id": "VARCHAR"}, [[item] for item in new])
 
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from sarcfeat.store.connection import Connection
 from sarcfeat.store.features import choose_extractor, read_catalogue, resolve
 from sarcfeat.store.selection import candidates, choose, phase_of, vectors
 
-__all__ = ["Readings", "build_readings"]
+__all__ = ["Readings", "build_readings", "readings_problem"]
 
 LEVELS = ["patient", "reader", "session"]
 
@@ -216,17 +217,44 @@ def _write(folder: Path, frame: pd.DataFrame) -> str:
     folder.mkdir(exist_ok=True)
     path = folder / f"{state.hexdigest()}.npz"
     if not path.exists():
-        buffer = io.BytesIO()
-        # Labels as JSON bytes: a text array would cut trailing NULs and pad to the
-        # longest name.
-        np.savez(buffer, labels=np.frombuffer(labels, np.uint8), values=values)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         with open(temporary, "wb") as file:
-            file.write(buffer.getvalue())
+            file.write(_archive(labels, values))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     return str(path.resolve())
+
+
+def _archive(labels: bytes, values: npt.NDArray[np.float64]) -> bytes:
+    """Return the bytes of an npz archive: the same each time, without a date."""
+    # Labels as JSON bytes: a text array would cut trailing NULs and pad to the
+    # longest name.
+    parts = {"labels": np.frombuffer(labels, np.uint8), "values": values}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, part in parts.items():
+            held = io.BytesIO()
+            np.lib.format.write_array(held, np.asarray(part), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), held.getvalue())
+    return buffer.getvalue()
+
+
+def readings_problem(path: Path) -> tuple[list[str], str | None]:
+    """Return the patients in a file of readings, and what is wrong with it."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            labels = archive["labels"].tobytes()
+            values = np.ascontiguousarray(archive["values"], dtype="<f8")
+        patients = sorted({str(row[0]) for row in json.loads(labels)["rows"]})
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return [], f"{path} cannot be read: {error}"
+    state = hashlib.blake2b(labels, digest_size=16)
+    state.update(values.data)
+    same = path.read_bytes() == _archive(labels, values)
+    if same and state.hexdigest() == path.stem:
+        return patients, None
+    return patients, f"{path} has changed bytes"
 
 
 def _read(path: str) -> pd.DataFrame:
