@@ -78,8 +78,8 @@ def deidentify(dataset: Dataset, *, key: bytes, patient: str | None = None) -> D
 
     Notes
     -----
-    Messages name the patient by pseudonym, never by what the file says. Faces, and
-    rare anatomy, remain in the voxels: no header can be cleaned of those.
+    Messages name the patient by pseudonym, never by what the file says. What no header
+    tells is not found: text in the pixels that no tag declares, faces, rare anatomy.
 
     References
     ----------
@@ -184,6 +184,7 @@ def _deidentify(source: Dataset, names: Pseudonyms, patient: str | None) -> Data
         uid = text_of(source, keyword)
         if uid:
             setattr(clean, keyword, names.uid(uid))
+    clean.SpecificCharacterSet = "ISO_IR 192"
     clean.PatientID = clean.PatientName = who
     _shift_dates(source, clean, names, original or who)
     if kind == "1.2.840.10008.5.1.4.1.1.128":

@@ -208,6 +208,11 @@ def _check_stack(slices: Sequence[Dataset]) -> None:
         raise InvalidInput(
             f"Patient {who}: the series has one slice; expected a stack."
         )
+    if len({one.PatientID for one in slices}) > 1:
+        raise InvalidInput(
+            f"Patient {who}: the slices of one series are of several patients. Export "
+            "the series again."
+        )
     for name in ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient"):
         here = np.array([getattr(one, name) for one in slices], dtype=float)
         if np.ptp(here, axis=0).max() > 1e-4:
@@ -231,6 +236,18 @@ def _check_stack(slices: Sequence[Dataset]) -> None:
             f"{places[at + 1]:.2f} mm ({gaps[at]:.3f} mm; elsewhere {usual:.3f} mm). "
             "Export the whole series."
         )
+    if _sideways(slices) > TOLERANCE * max(usual, 1.0):
+        raise InvalidInput(
+            f"Patient {who}: the slices shift sideways by {_sideways(slices):.2f} mm "
+            "(gantry tilt), which no grid of voxels holds. Correct the tilt first."
+        )
+
+
+def _sideways(slices: Sequence[Dataset]) -> float:
+    """Return how far slices move within their plane, in millimetres."""
+    at = np.array([one.ImagePositionPatient for one in slices], dtype=float)
+    axes = np.array(slices[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
+    return float(np.ptp(at @ axes.T, axis=0).max())
 
 
 def _read_stack(paths: list[str], slices: Sequence[Dataset]) -> Any:

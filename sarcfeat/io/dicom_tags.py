@@ -28,8 +28,8 @@ BURNED_IN_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.77",
 )
 HEAD = re.compile(
-    r"head|brain|skull|face|facial|cranial|neuro|t[eê]te|cr[aâ]ne|c[eé]r[eé]br|encephal"
-    r"|orbit|sinus|kopf|sch[aä]del|cabeza|cerebr",
+    r"(?<![^\W\d_])(head|brain|skull|fac(e|ial)|crani|neuro|t[eê]te|cr[aâ]n|encephal"
+    r"|c[eé]r[eé]br|orbit|sinus|kopf|sch[aä]del|cabeza)",
     re.IGNORECASE,
 )
 UIDS = (

@@ -144,7 +144,7 @@ def _choose(
     """Say which series are imported, and note those that are not."""
     chosen: list[_Job] = []
     left: dict[str, list[str]] = {}
-    own = {str(k).strip(): str(v).strip() for k, v in (patients or {}).items()}
+    own = {str(k).strip(): _own_id(str(v)) for k, v in (patients or {}).items()}
     for one in series:
         phase = _phase(one, sequence)
         given = own.get(one.patient)
@@ -163,6 +163,17 @@ def _choose(
     for why, codes in left.items():
         done.notes.append(f"{len(codes)} series left out, {why}: {listed(codes)}")
     return chosen
+
+
+def _own_id(text: str) -> str:
+    """Return a study's own id, which becomes the name of a folder."""
+    own = text.strip()
+    if not own or own.startswith(".") or re.search(r"[/\\\0]", own):
+        raise InvalidInput(
+            f"{own!r} cannot be a patient's id here: it would be the name of a folder. "
+            "Use letters, digits, - and _."
+        )
+    return own
 
 
 def _phase(series: Series, sequence: Names) -> str | None:

@@ -73,7 +73,8 @@ def test_fault_101_no_text_element_survives(poisoned):
 
 def test_fault_101_only_tags_of_the_allow_list_stay(poisoned):
     own = {
-        "SOPClassUID", "PatientID", "PatientName", "PatientIdentityRemoved",
+        "SOPClassUID", "SpecificCharacterSet", "PatientID", "PatientName",
+        "PatientIdentityRemoved",
         "DeidentificationMethod", "LongitudinalTemporalInformationModified",
         "StudyDate", "SeriesDate",
         "AcquisitionDate", "AcquisitionTime", "SeriesTime", "PixelData",
@@ -220,8 +221,8 @@ def test_fault_102_overlay_beside_the_pixels_is_dropped():
 
 @pytest.mark.parametrize(
     ("keyword", "value"),
-    [("BodyPartExamined", "HEAD"), ("StudyDescription", "IRM tête"),
-     ("RecognizableVisualFeatures", "YES")],
+    [("BodyPartExamined", "HEAD"), ("SeriesDescription", "AX_HEAD_T1"),
+     ("StudyDescription", "IRM tête"), ("RecognizableVisualFeatures", "YES")],
 )  # fmt: skip
 def test_fault_103_a_head_is_warned_of(keyword, value):
     one = make_slice()
@@ -229,6 +230,13 @@ def test_fault_103_a_head_is_warned_of(keyword, value):
     setattr(one, keyword, value)
     with pytest.warns(IdentifiableFace, match=f"Patient {WHO}.*not defaced.*pydeface"):
         deidentify(one, key=KEY)
+
+
+@pytest.mark.parametrize("said", ["surface coil", "THIGH", "overhead"])
+def test_words_that_only_look_like_a_head(said):
+    one = make_slice()
+    one.StudyDescription = said
+    deidentify(one, key=KEY)
 
 
 def test_a_patient_without_id_is_refused_and_can_be_named():
@@ -321,6 +329,15 @@ def test_series_with_a_gap_a_double_or_another_size_are_refused(tmp_path):
         InvalidInput, match=f"{WHO}: the slices .* differ in PixelSpacing"
     ):
         read([*stack(2), burned(PixelSpacing=[1, 1], SOPInstanceUID="1.2")], "other")
+    tilted = stack(4)
+    for number, one in enumerate(tilted):
+        one.ImagePositionPatient = [0, 0.4 * number, 3 * number]
+    with pytest.raises(InvalidInput, match=r"shift sideways by 1\.20 mm"):
+        read(tilted, "tilted")
+    mixed = stack(4)
+    mixed[2].PatientID = "other"
+    with pytest.raises(InvalidInput, match="of several patients"):
+        read(mixed, "mixed")
     with pytest.raises(InvalidInput, match="one slice"):
         read(stack(1), "one")
 

@@ -106,6 +106,13 @@ def test_patients_that_were_not_given_are_failures(store, tmp_path, salt):
     assert report.failures["reason"].item().startswith(f"Patient {who(salt, 'other')}")
 
 
+@pytest.mark.parametrize("own", ["../P1", "a/b", "", ".hidden"])
+def test_an_own_id_cannot_leave_the_folder(store, tmp_path, salt, own):
+    folder = write_slices(tmp_path / "in", stack(3))
+    with pytest.raises(InvalidInput, match="cannot be a patient's id"):
+        store.add_dicom(folder, salt=salt, patients={NUMBER: own})
+
+
 def test_fault_102_a_refused_series_is_a_row_and_stops_no_other(store, tmp_path, salt):
     bad = stack(3, series=2, patient="other")
     bad[1].BurnedInAnnotation = "YES"
