@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("add-images")(add_images)
     app.command("add-dicom")(add_dicom)
     app.command("add-masks")(add_masks)
+    app.command("add-bags")(add_bags)
     app.command("add-cohort")(add_cohort)
     app.command("import")(import_features)
     app.command()(encode)
@@ -179,6 +180,22 @@ def add_masks(
             opened.add_masks(
                 source, reader=reader, session=session, pattern=pattern, label=label
             )
+        )
+
+
+def add_bags(
+    store: Store,
+    source: Annotated[Path, typer.Argument(help="Folder of HDF5 bags, or a manifest.")],
+    format: Annotated[str, typer.Option(help="trident or clam.")],
+    extractor: Annotated[str, typer.Option(help="What made them, such as uni2.")],
+    pattern: Annotated[
+        str | None, typer.Option(help="Where files lie, with {patient} and {slide}.")
+    ] = None,
+) -> None:
+    """Catalogue the tile features of slides where they lie; nothing is copied."""
+    with open_store(store) as opened:
+        finish(
+            opened.add_bags(source, format=format, extractor=extractor, pattern=pattern)
         )
 
 

@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(matrix)
     app.command()(missing)
+    app.command()(bags)
     app.command()(explain)
     app.command()(diff)
     app.command()(sql)
@@ -140,6 +141,18 @@ def missing(
         show(found, "Missing", as_json=as_json)
     else:
         print("Nobody lacks anything.")
+
+
+def bags(
+    store: Store,
+    cohort: Everyone = None,
+    at: AtVersion = None,
+    published: Published = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the bags of tiles, one row a slide and extractor."""
+    with open_store(store, published=published) as opened:
+        show(_seen(opened, at).bags(cohort), "Bags", as_json=as_json)
 
 
 def explain(

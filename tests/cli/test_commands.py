@@ -1,6 +1,7 @@
 """The commands of a store, as somebody at a terminal types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -18,7 +19,8 @@ from tests.store.fakes import FakeEncoder, add_files, clinical, patients, write_
 COMMANDS = sorted(get_command(app).commands)
 PROMISED = {
     "init", "add-patients", "add-images", "add-masks", "add-outcome", "add-cohort",
-    "import", "encode", "status", "matrix", "explain", "publish", "sql", "demo",
+    "import", "encode", "status", "matrix", "verify", "explain", "publish", "gc",
+    "erase", "sql", "demo",
 }  # fmt: skip
 
 
@@ -213,3 +215,66 @@ def test_dicom_with_a_new_salt(tmp_path):
     done = run("add-dicom", tmp_path / "study", source, "--salt", inside)
     assert done.exit_code == 2
     assert "lies inside the store" in done.stderr
+
+
+@pytest.fixture
+def scratch(study, tmp_path):
+    """A copy of the store that a test may damage."""
+    shutil.copytree(study, tmp_path / "study")
+    return tmp_path / "study"
+
+
+def test_verify_finds_a_changed_byte(scratch):
+    sound = read("verify", scratch)
+    assert sound["ok"]
+    assert sound["checked"]["vectors"] >= 12
+    assert "no problem" in run("verify", scratch).output
+    with FeatureStore(scratch) as store:
+        readings = store.readings("fake.t1")
+        readings.load()
+    path = next((scratch / "readings").iterdir())
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    done = run("verify", scratch, "--json")
+    assert done.exit_code == 1
+    problems = json.loads(done.stdout)["problems"]
+    assert [row["file"] for row in problems] == [str(path)]
+    assert "Problems" in run("verify", scratch).output
+
+
+def test_gc_lists_and_removes(scratch):
+    (scratch / "arrays" / "x").mkdir(parents=True)
+    orphan = scratch / "arrays" / "x" / "lost.safetensors"
+    orphan.write_bytes(b"abc")
+    assert [row["file"] for row in read("gc", scratch)] == [str(orphan)]
+    assert orphan.exists()
+    done = run("gc", scratch, "--remove")
+    assert "1 files, 3 bytes removed" in done.output
+    assert not orphan.exists()
+
+
+def test_erase_asks_first(scratch):
+    arguments = ("erase", scratch, "P003", "--reason", "withdrawal")
+    done = CliRunner().invoke(app, [str(a) for a in arguments], input="n\n")
+    assert done.exit_code == 1
+    assert read("status", scratch)["patients"] == 6
+    gone = read(*arguments, "--yes")
+    assert gone["patient"] == "P003"
+    assert read("status", scratch)["patients"] == 5
+    assert run(*arguments[:2], "P9", "--reason", "x", "--yes").exit_code == 2
+
+
+def test_relocate_follows_moved_files(scratch, folder, tmp_path):
+    shutil.copytree(folder / "masks_A", tmp_path / "moved")
+    done = read("relocate", scratch, folder / "masks_A", tmp_path / "moved")
+    assert done["moved"] == 6
+    assert done["failures"] == []
+    (tmp_path / "empty").mkdir()
+    assert (
+        run("relocate", scratch, folder / "masks_B", tmp_path / "empty").exit_code == 1
+    )
+
+
+def test_bags_are_listed(study):
+    assert read("bags", study) == []
