@@ -232,7 +232,8 @@ def append_results(
     """Write a batch in one transaction; return the failures among it.
 
     A unit that is there with the same numbers stays; with other numbers it is a
-    failure (``NonDeterministicExtraction``) and the first numbers stay.
+    failure (``NonDeterministicExtraction``), the first numbers stay and the others
+    are kept aside.
     """
     with db.commit(f"encode {encoder.name}"):
         held = _held(db, results)
@@ -244,6 +245,9 @@ def append_results(
         }
         db.insert("unit", UNIT, [_unit_row(r, extractor, run) for r in good])
         _write_vectors(db, [(r, sets[r.task.phase, r.names]) for r in good])
+        _set_aside(
+            db, run, [r for r, j in zip(results, judged, strict=True) if r is not j]
+        )
         db.insert("attempt", ATTEMPT, [_attempt(r, extractor, run) for r in judged])
     return [result for result in judged if not result.ok]
 
@@ -273,9 +277,32 @@ def _judge(result: Result, first: str | None) -> Result:
         error_text=(
             f"Patient {task.patient}, {task.phase}: {task.mask_path} gave other "
             "numbers than before with the same image, mask and parameters. The first "
-            "are kept; fix the encoder's seed or threads."
+            "are kept (the others lie in the table other_vector); fix the encoder's "
+            "seed or threads."
         ),
     )
+
+
+def _set_aside(db: Connection, run: str, results: Sequence[Result]) -> None:
+    """Keep other numbers of units that are there: to be looked at, never served."""
+    for result in results:
+        name, checksum = result.task.unit_id, vector_checksum(result.values)
+        if not db.rows(
+            "SELECT 1 FROM other_vector WHERE unit_id = ? AND checksum = ?",
+            [name, checksum],
+        ):
+            db.update(
+                "INSERT INTO other_vector (unit_id, names, v, checksum, run_id, "
+                "commit_no) VALUES (?, ?::VARCHAR[], ?::DOUBLE[], ?, ?, ?)",
+                [
+                    name,
+                    list(result.names),
+                    result.values.tolist(),
+                    checksum,
+                    run,
+                    db.commit_no,
+                ],
+            )
 
 
 def _feature_set(
