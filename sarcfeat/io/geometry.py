@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 __all__ = ["Geometry"]
 
@@ -66,8 +66,9 @@ class Geometry:
 
     @classmethod
     def from_json(cls, text: str) -> Geometry:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**{key: tuple(value) for key, value in json.loads(text).items()})
+        """Read what :meth:`to_json` wrote; what else the object holds is left out."""
+        told = json.loads(text)
+        return cls(**{field.name: tuple(told[field.name]) for field in fields(cls)})
 
     def key(self) -> bytes:
         """Return the bytes that stand for this grid in a content hash.

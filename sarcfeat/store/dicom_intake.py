@@ -22,6 +22,7 @@ from sarcfeat.io.dicom_tags import KEEP
 from sarcfeat.io.dicom_values import day_of
 from sarcfeat.io.pseudonyms import Pseudonyms
 from sarcfeat.io.salt import load_salt
+from sarcfeat.store.connection import Connection
 from sarcfeat.store.files import ATTEMPT, FAILURE_COLUMNS, Report
 from sarcfeat.store.handle import Handle
 from sarcfeat.store.identity import digest, file_sha256
@@ -52,9 +53,10 @@ class FromDicom(Handle):
         """De-identify the series of a folder and add them as images.
 
         Each CT, MR or PET series becomes ``images/<pseudonym>/<sequence>_….nii.gz``
-        inside the store, with what is kept of its header beside it as JSON. Of the
-        source nothing else enters the store: no name, id, date, description or path.
-        Doing it again changes nothing.
+        inside the store; what is kept of its header (scanner, echo time, …) is in the
+        column ``acquisition`` of the table ``image``. Of the source nothing else enters
+        the store: no name, id, date, description or path. Doing it again changes
+        nothing.
 
         Parameters
         ----------
@@ -94,9 +96,11 @@ class FromDicom(Handle):
             done.notes.append(f"{len(others)} files are not DICOM: {listed(others)}")
         _write_failures(self, done.failures)
         manifest = pd.DataFrame(done.rows, columns=ROW)
-        added = add_files(
-            self._open, manifest, Source("image"), None, progress=progress
-        )
+        with self._open.commit("add_dicom"):
+            added = add_files(
+                self._open, manifest, Source("image"), None, progress=progress
+            )
+            _keep_headers(self._open, done.headers)
         failures = [*added.failures.to_numpy().tolist(), *done.failures]
         return Report(
             ok=added.ok,
@@ -125,6 +129,7 @@ class _Done:
     """What an import gave."""
 
     rows: list[list[Any]] = field(default_factory=list)
+    headers: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: list[list[Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -205,9 +210,9 @@ def _import(job: _Job, key: bytes, root: Path, done: _Done) -> bool:
     stem = re.sub(r"[^\w.-]", "_", job.sequence)
     path = place / f"{stem}_{job.series.code}_image.nii.gz"
     _write_volume(image, path)
-    kept = {name: _plain(head.get(name)) for name in sorted(KEEP) if name in head}
-    side = path.with_name(path.name.replace(".nii.gz", ".json"))
-    side.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    done.headers[str(path)] = {
+        name: _plain(head.get(name)) for name in sorted(KEEP) if name in head
+    }
     day = next(
         (
             found
@@ -221,6 +226,17 @@ def _import(job: _Job, key: bytes, root: Path, done: _Done) -> bool:
         [job.patient, job.sequence, str(path), kind, day.isoformat() if day else None]
     )
     return True
+
+
+def _keep_headers(db: Connection, headers: Mapping[str, dict[str, Any]]) -> None:
+    """Put what is kept of each header beside the geometry of its image."""
+    for path, header in headers.items():
+        live = "WHERE uri = ? AND retired_no IS NULL"
+        for (text,) in db.rows(f"SELECT acquisition FROM image {live}", [path]):
+            told = json.loads(text)
+            if told.get("header") != header:
+                kept = json.dumps({**told, "header": header})
+                db.update(f"UPDATE image SET acquisition = ? {live}", [kept, path])
 
 
 def _plain(value: Any) -> Any:

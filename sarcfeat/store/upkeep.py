@@ -25,7 +25,8 @@ class Upkeep(Handle):
         """Look at every byte of the store and name the patients it has lost.
 
         The catalogue's file (not what is cached of it), each vector against its
-        checksum, bags, readings, fragments in the inbox and published copies.
+        checksum, bags, readings, volumes taken out of DICOM, fragments in the inbox
+        and published copies.
 
         Parameters
         ----------
@@ -80,17 +81,18 @@ class Upkeep(Handle):
         DataFrame
             Columns what, file, bytes, why.
         """
-        db = self._open if dry_run else self._writing
-        return collect(db, self.path, dry_run=dry_run, readings=readings)
+        # A published copy does not know what was written since: nothing is judged by it.
+        return collect(self._writing, self.path, dry_run=dry_run, readings=readings)
 
     def erase(self, patient: str, *, reason: str, by: str | None = None) -> Erasure:
         """Remove a patient who has withdrawn consent, down to the last byte.
 
         Every table, bag, reading, fragment, published copy and backup; the catalogue
         is written anew so that no deleted byte stays in its file. A tombstone (id,
-        when, by whom, why) stays. This cannot be undone. Copies of the store made
-        elsewhere and the patient's own files outside it are not reached; the latter
-        are listed.
+        when, by whom, why) stays. This cannot be undone; if it is cut short, the same
+        call finishes it. Not reached: copies of the store made elsewhere, published
+        copies that a colleague has open until they are closed, and the patient's own
+        files outside the store, which are listed.
 
         Parameters
         ----------

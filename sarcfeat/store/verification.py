@@ -73,14 +73,15 @@ def verify(db: Connection, store: Path, *, sources: bool) -> Verification:
     start = time.perf_counter()
     checked: Counter[str] = Counter()
     rows = list(_catalogues(db, store, checked))
-    if not any(row[1] == CATALOGUE for row in rows):
+    damaged = any(row[1] == CATALOGUE for row in rows)
+    if not damaged:
         # A damaged catalogue is not read: DuckDB would shut it down.
         rows += _vectors(db, checked)
     rows += _bags(db, store, checked)
     rows += _readings(store, checked)
     rows += _fragments(db, store, checked)
-    if sources:
-        rows += _sources(db, checked)
+    if sources or not damaged:
+        rows += _sources(db, checked, store, everything=sources)
     problems = pd.DataFrame(rows, columns=PROBLEM_COLUMNS, dtype=object)
     return Verification(problems, dict(checked), time.perf_counter() - start)
 
@@ -195,7 +196,11 @@ def _fragments(db: Connection, store: Path, checked: Counter[str]) -> Iterator[R
                 yield [None, "fragment", str(part), CHANGED, f"{part}: {error}"]
 
 
-def _sources(db: Connection, checked: Counter[str]) -> Iterator[Row]:
+def _sources(
+    db: Connection, checked: Counter[str], store: Path, *, everything: bool
+) -> Iterator[Row]:
+    """Look at images, masks and slides; by default at those inside the store."""
+    home = os.path.join(os.path.abspath(store), "")
     rows = db.rows(
         "SELECT DISTINCT patient_id, phase, 'image', uri, file_sha256 FROM image "
         "WHERE retired_no IS NULL UNION "
@@ -205,6 +210,8 @@ def _sources(db: Connection, checked: Counter[str]) -> Iterator[Row]:
         "WHERE retired_no IS NULL AND uri IS NOT NULL ORDER BY ALL"
     )
     for patient, place, what, path, sha256 in rows:
+        if not (everything or path.startswith(home)):
+            continue
         checked["source files"] += 1
         yield from _file(patient, place, what, path, sha256)
 

@@ -4,7 +4,6 @@ import gzip
 import json
 import traceback
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -51,11 +50,26 @@ def test_series_become_images_under_pseudonyms(store, tmp_path, salt):
     assert uri.startswith(str(store.path / "images" / who(salt)))
     voxels = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(uri))
     np.testing.assert_array_equal(voxels, [one.pixel_array for one in slices])
-    beside = json.loads(Path(uri.replace(".nii.gz", ".json")).read_text())
-    assert (
-        beside["PixelSpacing"] == ["1.5", "1.5"] or beside["PixelSpacing"] == [1.5] * 2
-    )
-    assert "SeriesDescription" not in beside
+    told = json.loads(rows.set_index("patient_id").loc[who(salt), "acquisition"])
+    assert told["header"]["PixelSpacing"] == [1.5, 1.5]
+    assert "SeriesDescription" not in told["header"]
+    seen = store.sql("SELECT acquisition ->> '$.header.Modality' AS m FROM image")
+    assert seen["m"].tolist() == ["MR", "MR"]
+
+
+def test_verify_and_erase_reach_the_volumes(store, tmp_path, salt):
+    write_slices(tmp_path / "in", [*stack(4), *stack(3, series=2, patient="other")])
+    store.add_dicom(tmp_path / "in", salt=salt)
+    assert store.verify().ok
+    path = next((store.path / "images" / who(salt)).glob("*.nii.gz"))
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    assert store.verify().patients == [who(salt)]
+    store.erase(who(salt), reason="withdrawal")
+    assert not (store.path / "images" / who(salt)).exists()
+    assert (store.path / "images" / who(salt, "other")).exists()
+    assert store.verify().ok
 
 
 def test_adding_again_reads_and_writes_nothing(store, tmp_path, salt):

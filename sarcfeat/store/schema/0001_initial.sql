@@ -133,7 +133,7 @@ CREATE TABLE image (
     kind         VARCHAR NOT NULL,           -- CT | MR | PET | WSI | RNA
     phase        VARCHAR NOT NULL,           -- sequence or phase, as the user wrote it
     acquired_at  TIMESTAMPTZ,
-    acquisition  JSON,                       -- size, spacing, origin, direction
+    acquisition  JSON,                       -- size, spacing, origin, direction; of DICOM: header
     uri          VARCHAR NOT NULL,
     file_sha256  VARCHAR NOT NULL,
     written_at   TIMESTAMPTZ DEFAULT now(),
