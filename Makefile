@@ -3,35 +3,44 @@
 
 PYTHON ?= python3.11
 VENV ?= .venv
+comma := ,
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
 
-.PHONY: demo test slow lint bench setup clean
+.PHONY: demo test slow lint bench setup setup-dev clean
 
-setup: $(STAMP)
+setup: $(VENV)/.installed
+setup-dev: $(VENV)/.installed-dev
 
-$(STAMP): pyproject.toml constraints.txt
+# $(1): the extras. The demo needs no test tools, so its installation is the lighter one.
+define install
 	@command -v $(PYTHON) >/dev/null || { echo "sarcfeat needs Python 3.11: set PYTHON=/path/to/python"; exit 1; }
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "sarcfeat needs a C compiler (pyradiomics builds from source): install gcc"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[radiomics,dev]'
-	touch $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(1)]'
+	touch $@
+endef
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(call install,radiomics)
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
+	$(call install,radiomics$(comma)dev)
 
 demo: setup
 	$(BIN)/sarcfeat demo $(DEMO_FLAGS)
 
-test: setup
+test: setup-dev
 	$(BIN)/python -m pytest -m "not slow and not network" $(PYTEST_FLAGS)
 
-slow: setup
+slow: setup-dev
 	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
 
-lint: setup
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup
+bench: setup-dev
 	$(BIN)/python -m benchmarks.nomograms
 	$(BIN)/python -m benchmarks.leakage
 
