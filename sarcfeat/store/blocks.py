@@ -81,10 +81,9 @@ def read_block(
     _refuse_late(request, address, late, missing)
     units = {p: str(c.unit_id) for p, c in picked.items()}
     numbers = vectors(db, units.values(), names, address)
-    values = np.full((len(members.patients), len(names)), np.nan)
+    values = np.empty((len(members.patients), len(names)))
     for row, patient in enumerate(members.patients):
-        if patient in units:
-            values[row] = numbers[units[patient]]
+        values[row] = numbers[units[patient]] if patient in units else np.nan
     undated = sum(
         c.acquired_at is None and members.index_time[p] is not None
         for p, c in picked.items()

@@ -86,6 +86,11 @@ def mask_id(
 
 def unit_id(image: str, mask: str | None, extractor: str) -> str:
     """Name one piece of work, the idempotency key of the store."""
+    if mask is not None and f"{image}{mask}{extractor}".isalnum():
+        # The same bytes as canonical_json writes, at a tenth of the time.
+        text = f'["unit","{image}","{mask}","{extractor}"]'
+        if text.isascii():
+            return hashlib.blake2b(text.encode(), digest_size=BYTES).hexdigest()
     return digest("unit", image, mask, extractor)
 
 

@@ -85,6 +85,8 @@ def results_of_rows(
     dates = sheet.columns[acquired_at] if acquired_at else None
     results: list[tuple[Result, list[list[Any]]]] = []
     empty = []
+    # Rows of one sequence share the list of its columns.
+    stacked: dict[int, tuple[tuple[str, ...], npt.NDArray[np.float64]]] = {}
     for row in rows:
         image = digest(KIND, extractor, row.patient, row.phase)
         mask = digest(KIND, image, row.reader, row.session)
@@ -100,14 +102,19 @@ def results_of_rows(
             image_path=sheet.source,
             mask_path=sheet.source,
         )
-        numbers = np.array([values[name][row.at] for name in row.names])
+        held = stacked.get(id(row.names))
+        if held is None:
+            held = stacked[id(row.names)] = (
+                tuple(layout.features[name][1] for name in row.names),
+                np.column_stack([values[name] for name in row.names]),
+            )
+        names, numbers = held[0], held[1][row.at]
         place = f"{sheet.places[row.at]} of {sheet.source}"
         if np.isnan(numbers).all():
             empty.append(f"{row.patient} {row.phase} ({sheet.places[row.at]})")
             text = f"Patient {row.patient}, {row.phase}: {place} holds no number."
             result = Result(task, 0.0, error_code="NoNumbers", error_text=text)
         else:
-            names = tuple(layout.features[name][1] for name in row.names)
             notes = (place, *(note for note in sheet.notes if "cast" in note))
             result = Result(task, 0.0, names, numbers, notes)
         when = None if dates is None else _date(sheet, row, dates[row.at])

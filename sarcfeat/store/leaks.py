@@ -121,9 +121,13 @@ def _refuse_before(
     dates: dict[str, int],
     index: dict[str, int],
 ) -> None:
+    if not dates:
+        return
     early = [
         str(patient)
-        for patient, days in table["time"].items()
+        for patient, days in zip(
+            table.index.tolist(), table["time"].tolist(), strict=True
+        )
         if patient in dates
         and patient in index
         and dates[str(patient)] + days * DAY < index[str(patient)]
@@ -137,12 +141,14 @@ def _refuse_before(
         )
 
 
-def refuse_proxies(X: pd.DataFrame, y: npt.NDArray[Any], outcome: str) -> None:
+def refuse_proxies(
+    X: pd.DataFrame, values: Floats, y: npt.NDArray[Any], outcome: str
+) -> None:
     """Refuse a column that is the outcome under another name.
 
     The same as the event or its opposite, present exactly where the event is, or in
     the same (or reverse) order as the time. The test is nearly exact, so that a strong
-    predictor is not taken for one.
+    predictor is not taken for one. `values` are the float columns of X.
 
     Raises
     ------
@@ -152,8 +158,7 @@ def refuse_proxies(X: pd.DataFrame, y: npt.NDArray[Any], outcome: str) -> None:
     event: Flags = y["event"] == 1
     if len(y) < LEAST_PATIENTS:
         return
-    numeric = [name for name, kind in X.dtypes.items() if kind == np.float64]
-    values = X[numeric].to_numpy()
+    numeric = X.columns[X.dtypes == np.float64]
     time = np.asarray(y["time"], dtype=np.float64)
     for at in _like_time(values, time):
         _refuse(str(numeric[at]), outcome, "puts the patients in the order of its time")

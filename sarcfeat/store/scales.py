@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ __all__ = ["Alarm", "scale_alarms", "warn_scales"]
 LEAST_PATIENTS = 8
 SAMPLE = 24
 NEAR = 0.15
+SCREEN = 0.5
 Floats = npt.NDArray[np.float64]
 
 
@@ -50,53 +53,59 @@ class Alarm:
         )
 
 
-def warn_scales(X: pd.DataFrame, batch: str = "site") -> list[str]:
+def warn_scales(
+    batch: pd.Series[Any], names: Sequence[str], values: Floats
+) -> list[str]:
     """Warn of features whose units seem to differ between batches; return the notes."""
-    alarms = scale_alarms(X, batch)
+    alarms = scale_alarms(batch, names, values)
     if not alarms:
         return []
-    names = {alarm.feature for alarm in alarms}
+    n = len({alarm.feature for alarm in alarms})
     text = (
-        f"{len(names)} features differ by a power of ten between values of {batch!r}, "
-        f"as if in other units: {listed(alarms, 3)}. Bring them to one unit before "
+        f"{n} features differ by a power of ten between values of {batch.name!r}, as "
+        f"if in other units: {listed(alarms, 3)}. Bring them to one unit before "
         "anything is fitted; harmonisation would only hide it."
     )
     warnings.warn(text, UnitMismatch, stacklevel=4)
     return [text]
 
 
-def scale_alarms(X: pd.DataFrame, batch: str = "site") -> list[Alarm]:
+def scale_alarms(
+    batch: pd.Series[Any], names: Sequence[str], values: Floats
+) -> list[Alarm]:
     """Find the features whose distribution is 10^k times that of another batch.
 
     Medians of log10 of the absolute values differ by a whole number (±0.15), the
     ranges from the 10th to the 90th percentile do not touch, and they are about
     equally wide. Batches of fewer than 8 patients are left out.
     """
-    sites = X[batch].astype(str).to_numpy()
-    names, counts = np.unique(sites, return_counts=True)
-    large = names[counts >= LEAST_PATIENTS]
+    sites = batch.astype(str).to_numpy()
+    known, counts = np.unique(sites, return_counts=True)
+    large = [str(site) for site in known[counts >= LEAST_PATIENTS]]
     if len(large) < 2:
         return []
-    reference = str(names[np.argmax(counts)])
-    rows = {str(site): np.flatnonzero(sites == site) for site in large}
-    numeric = [name for name, kind in X.dtypes.items() if kind == np.float64]
-    values = X[numeric].to_numpy()
+    reference = str(known[np.argmax(counts)])
+    rows = {site: np.flatnonzero(sites == site) for site in large}
     # A few patients of each batch tell which columns are worth a closer look.
-    some = {
-        site: at[np.linspace(0, len(at) - 1, min(SAMPLE, len(at))).astype(int)]
-        for site, at in rows.items()
-    }
-    medians = np.array([_quantiles(values[at])[1] for at in some.values()])
+    some = [
+        at[np.linspace(0, len(at) - 1, min(SAMPLE, len(at))).astype(int)]
+        for at in rows.values()
+    ]
+    medians = np.array([_quantiles(values[at])[1] for at in some])
     spread = np.fmax.reduce(medians, axis=0) - np.fmin.reduce(medians, axis=0)
+    suspects = np.flatnonzero(spread >= SCREEN)
+    held = {site: _quantiles(values[np.ix_(at, suspects)]) for site, at in rows.items()}
     alarms = []
-    for column in np.flatnonzero(spread >= 1 - 4 * NEAR):
-        held = {site: _quantiles(values[at, column, None]) for site, at in rows.items()}
-        for site in rows:
-            power = _power(held[site][:, 0], held[reference][:, 0])
+    for at, column in enumerate(suspects):
+        there = held[reference][:, at]
+        for site in large:
+            here = held[site][:, at]
+            power = _power(here, there)
             if power:
-                here, there = 10 ** held[site][1, 0], 10 ** held[reference][1, 0]
-                name = str(numeric[column])
-                alarms.append(Alarm(name, site, reference, power, here, there))
+                sizes = float(10 ** here[1]), float(10 ** there[1])
+                alarms.append(
+                    Alarm(str(names[int(column)]), site, reference, power, *sizes)
+                )
     return alarms
 
 

@@ -200,8 +200,11 @@ def vectors(
             "SELECT feature_set_id, names FROM feature_set WHERE address = ?", [address]
         )
     )
-    orders: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = {}
+    orders: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] | None] = {}
     for key, held in sets.items():
+        if held == names:
+            orders[key] = None
+            continue
         position = {name: i for i, name in enumerate(held)}
         to = [i for i, name in enumerate(names) if name in position]
         orders[key] = (
@@ -217,8 +220,11 @@ def vectors(
     for unit, key, values in zip(
         columns["unit_id"], columns["feature_set_id"], columns["v"], strict=True
     ):
-        if key in orders:
-            to_, from_ = orders[key]
+        order = orders.get(key, ())
+        if order is None:
+            found[str(unit)] = np.asarray(values, dtype=np.float64)
+        elif order:
+            to_, from_ = order
             row = np.full(len(names), np.nan)
             row[to_] = np.asarray(values, dtype=np.float64)[from_]
             found[str(unit)] = row

@@ -16,7 +16,7 @@ import pandas as pd
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.io.cells import read_cells, refuse_same_names
 from sarcfeat.store.handle import Table
-from sarcfeat.store.identity import file_sha256
+from sarcfeat.store.identity import canonical_json, file_sha256
 
 __all__ = ["Sheet", "decimal_of", "numbers_of", "read_sheet"]
 
@@ -40,7 +40,7 @@ class Sheet:
     source : str
         Path, or ``DataFrame``.
     sha256 : str
-        Of the file's bytes (of a frame: of its CSV).
+        Of the file's bytes (of a frame: of its cells).
     columns : dict of name to cells
         Text as written, or float64 where a frame held numbers.
     places : list of str
@@ -101,9 +101,19 @@ def _of_frame(frame: pd.DataFrame) -> Sheet:
     notes = [
         f"{len(held)} {kind} columns cast to float64" for kind, held in cast.items()
     ]
-    mark = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
     places = [f"row {number}" for number in range(len(frame))]
-    return Sheet("DataFrame", mark, columns, places, None, notes)
+    return Sheet("DataFrame", _mark(columns), columns, places, None, notes)
+
+
+def _mark(columns: dict[str, Column]) -> str:
+    """Hash every name, every text and every bit of a frame."""
+    state = hashlib.sha256()
+    for name, cells in columns.items():
+        text = cells if isinstance(cells, list) else None
+        state.update(canonical_json([name, text]).encode())
+        if not isinstance(cells, list):
+            state.update(np.ascontiguousarray(cells, dtype="<f8").data)
+    return state.hexdigest()
 
 
 def decimal_of(sheet: Sheet, names: Sequence[str], asked: str | None) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -12,6 +15,9 @@ __all__ = ["date_of", "microseconds", "to_microseconds"]
 
 EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
 MICROSECOND = pd.Timedelta(microseconds=1)
+FIRST = date(1970, 1, 1)
+MICROSECONDS_A_DAY = 86_400_000_000
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def to_microseconds(column: pd.Series[Any], name: str) -> list[int | None]:
@@ -46,12 +52,21 @@ def microseconds(cell: Any) -> int | None:
     if cell is None or pd.isna(cell) or cell == "":
         return None
     if isinstance(cell, str):
-        stamp = pd.to_datetime(cell, format="ISO8601", utc=True)
-    elif isinstance(cell, int | float):
+        return _of_text(cell)
+    if isinstance(cell, int | float):
         raise TypeError("a number is not a date")
     else:
         stamp = pd.Timestamp(cell)
         stamp = stamp.tz_localize("UTC") if stamp.tz is None else stamp
+    return int((stamp - EPOCH) // MICROSECOND)
+
+
+@lru_cache(maxsize=65_536)
+def _of_text(cell: str) -> int:
+    if DAY.fullmatch(cell):
+        # Most dates are plain days: pandas takes a hundred times longer for one.
+        return (date.fromisoformat(cell) - FIRST).days * MICROSECONDS_A_DAY
+    stamp = pd.to_datetime(cell, format="ISO8601", utc=True)
     return int((stamp - EPOCH) // MICROSECOND)
 
 

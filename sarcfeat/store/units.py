@@ -120,6 +120,7 @@ class Result:
         return self.error_code not in MASK_ERRORS
 
 
+CHUNK = 256
 MASK_ERRORS = ("EmptyROI", "LabelMissing", "ROITooSmall", "GeometryMismatch")
 EXTRACTOR = {
     "extractor_id": "VARCHAR",
@@ -201,8 +202,10 @@ def todo(
         "SELECT m.image_id, m.mask_id, m.patient_id, m.phase, m.reader, m.session, "
         "m.label, i.uri, m.uri FROM mask m JOIN image i ON m.image_id = i.image_id "
         "AND m.patient_id = i.patient_id AND m.phase = i.phase "
+        "JOIN (SELECT DISTINCT unnest(?::VARCHAR[]) AS patient_id) w "
+        "ON w.patient_id = m.patient_id "
         "WHERE m.retired_no IS NULL AND i.retired_no IS NULL "
-        "AND i.kind <> 'imported' AND list_contains(?::VARCHAR[], m.patient_id) "
+        "AND i.kind <> 'imported' "
         "AND (?::VARCHAR[] IS NULL OR list_contains(?::VARCHAR[], lower(m.phase))) "
         "ORDER BY m.patient_id, m.phase, m.reader, m.session, m.lesion_id, m.label",
         [list(patients), phases, phases],
@@ -257,7 +260,7 @@ def _held(db: Connection, results: Sequence[Result]) -> dict[str, str]:
     return dict(
         db.rows(
             "SELECT unit_id, checksum FROM feature_vector "
-            "WHERE list_contains(?::VARCHAR[], unit_id)",
+            "JOIN (SELECT DISTINCT unnest(?::VARCHAR[]) AS unit_id) USING (unit_id)",
             [[r.task.unit_id for r in results]],
         )
     )
@@ -339,7 +342,22 @@ def _feature_set(
 
 def _write_vectors(db: Connection, pairs: Sequence[tuple[Result, str]]) -> None:
     # A plain INSERT: duckdb 2.0's INSERT OR IGNORE turns -0.0 into 0.0.
-    for result, feature_set in pairs:
+    odd = [p for p in pairs if len(pairs) == 1 or np.isnan(p[0].values).any()]
+    kept = {id(p) for p in odd}
+    whole = [p for p in pairs if id(p) not in kept]
+    for start in range(0, len(whole), CHUNK):
+        part = whole[start : start + CHUNK]
+        db.insert_arrays(
+            "feature_vector",
+            {
+                "unit_id": [r.task.unit_id for r, _ in part],
+                "feature_set_id": [key for _, key in part],
+                "v": [r.values for r, _ in part],
+                "n_missing": [0] * len(part),
+                "checksum": [vector_checksum(r.values) for r, _ in part],
+            },
+        )
+    for result, feature_set in odd:
         db.update(
             "INSERT INTO feature_vector (unit_id, feature_set_id, v, "
             "n_missing, checksum, commit_no) VALUES (?, ?, ?::DOUBLE[], ?, ?, ?)",
