@@ -9,6 +9,7 @@ the value, states what was expected and offers the next step.
 __all__ = [
     "BurnedInAnnotation",
     "CohortError",
+    "DiskFull",
     "EmptyROI",
     "FewEvents",
     "GeometryMismatch",
@@ -125,6 +126,10 @@ class StoreError(SarcfeatError):
 
 class StoreBusy(StoreError):
     """Another process has the store open for writing."""
+
+
+class DiskFull(StoreError):
+    """There is no space left to write; the message says how much is needed."""
 
 
 class StoreDamaged(StoreError):

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from sarcfeat.exceptions import StoreBusy, StoreDamaged, StoreError
+from sarcfeat.exceptions import DiskFull, StoreBusy, StoreDamaged, StoreError
 from sarcfeat.store.journal import Journal
 
 __all__ = ["Connection", "Row"]
@@ -258,11 +258,13 @@ class Connection:
         self._db.close()
 
 
-def _disk_full(path: Path) -> StoreError:
+def _disk_full(path: Path) -> DiskFull:
+    # What is written next: the log into the file, and what waits in the inbox.
     log = path.with_name(f"{path.name}.wal")
-    needed = max(log.stat().st_size if log.exists() else 0, BLOCK)
+    waiting = [log, *(path.parent / "inbox").glob("*/*")]
+    needed = BLOCK + sum(file.stat().st_size for file in waiting if file.exists())
     free = shutil.disk_usage(path.parent).free
-    return StoreError(
+    return DiskFull(
         f"No space left for {path}: about {needed:,} bytes needed, {free:,} free. "
         "Make space and run the same command again: all that was finished is kept."
     )

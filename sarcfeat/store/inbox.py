@@ -22,7 +22,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from sarcfeat.exceptions import StoreError
+from sarcfeat.exceptions import DiskFull, StoreError
 from sarcfeat.store.identity import canonical_json, digest, vector_checksum
 from sarcfeat.store.units import Encoder, Result, Task
 
@@ -188,8 +188,11 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove the whole folder, what explains the fragments last."""
+        folder = Path(self.path)
         self.remove(self.fragments())
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.remove(folder.glob("names-*.json"))
+        self.remove([folder / "run.json"])
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _load(path: Path) -> tuple[dict[str, str], npt.NDArray[np.float64]]:
@@ -234,8 +237,8 @@ def write_durably(path: Path, content: bytes) -> None:
 
     Raises
     ------
-    StoreError
-        The disk is full; the bytes needed are named.
+    DiskFull
+        The bytes needed are named.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -251,10 +254,10 @@ def write_durably(path: Path, content: bytes) -> None:
         raise
 
 
-def disk_full(path: Path, needed: int) -> StoreError:
+def disk_full(path: Path, needed: int) -> DiskFull:
     """Say what a full disk needs, and that nothing is lost."""
     free = shutil.disk_usage(path.parent).free
-    return StoreError(
+    return DiskFull(
         f"No space left for {path}: {needed:,} bytes needed, {free:,} free. Make "
         "space and run the same command again: all that was finished is kept."
     )

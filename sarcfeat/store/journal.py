@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["Journal"]
@@ -24,8 +25,10 @@ class Journal:
 
     def add(self, number: int, what: str) -> None:
         """Note a commit that is done."""
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(f"{number}\t{' '.join(what.split())}\n")
+        line = f"{number}\t{' '.join(what.split())}\n"
+        # The commit is done: on a full disk it is merely not named here.
+        with suppress(OSError), open(self.path, "a", encoding="utf-8") as file:
+            file.write(line)
 
     def after(self, number: int) -> list[tuple[int, str]]:
         """Return the commits noted after a number, the latest word on each."""

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import StoreDamaged, StoreError, StoreRepaired
+from sarcfeat.exceptions import DiskFull, StoreDamaged, StoreError, StoreRepaired
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.journal import Journal
 from sarcfeat.store.migrations import latest_version, migrate, schema_version
@@ -37,7 +37,11 @@ def open_for_writing(store: Path, timeout: float) -> Connection:
     try:
         Writer.me().sign(store, db)
         _migrate_with_backup(db, store)
-        _take_in(db, store, repaired)
+        try:
+            _take_in(db, store, repaired)
+        except DiskFull as error:
+            # What is there can be read; what waits in the inbox waits longer.
+            say(f"{error} Finished units wait in {store / 'inbox'}.")
     except BaseException:
         # The lock must not outlive a store that could not be opened.
         db.close()

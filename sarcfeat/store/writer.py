@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sarcfeat.exceptions import StoreBusy
+from sarcfeat.exceptions import DiskFull, StoreBusy
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.inbox import write_durably
 from sarcfeat.store.place import is_network, user_name
@@ -69,7 +70,9 @@ class Writer:
 
     def sign(self, store: Path, db: Connection) -> None:
         """Leave a note that goes when the connection does, or the process ends."""
-        write_durably(store / NOTE, json.dumps(asdict(self)).encode())
+        # The lock counts, not the note: a full disk need not stop a reader.
+        with contextlib.suppress(DiskFull):
+            write_durably(store / NOTE, json.dumps(asdict(self)).encode())
         weakref.finalize(db, _erase_note, store, self.token)
 
 
