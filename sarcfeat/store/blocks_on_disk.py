@@ -8,6 +8,7 @@ no change of one word can hide).
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -82,7 +83,8 @@ def damage_in(path: Path) -> list[Damage]:
     log = path.with_name(f"{path.name}.wal")
     if not bad and not log.exists():
         return []
-    with tempfile.TemporaryDirectory(prefix=".verify-", dir=path.parent) as folder:
+    home = path.parent if os.access(path.parent, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix=".verify-", dir=home) as folder:
         copy = Path(folder) / "copy.duckdb"
         shutil.copyfile(path, copy)
         if log.exists():

@@ -41,22 +41,26 @@ def _labels(what: str, old: pd.Index[Any], new: pd.Index[Any]) -> list[Row]:
 
 def _values(old: pd.DataFrame, new: pd.DataFrame) -> list[Row]:
     patients = old.index.intersection(new.index, sort=False)
-    rows: list[Row] = []
-    for name in old.columns.intersection(new.columns, sort=False):
-        a = old.loc[patients, name].astype(object).to_numpy()
-        b = new.loc[patients, name].astype(object).to_numpy()
-        rows += [
-            [
-                "value",
-                str(patients[i]),
-                str(name),
-                "changed",
-                _plain(a[i]),
-                _plain(b[i]),
-            ]
-            for i in np.flatnonzero(_differ(a, b))
-        ]
-    return rows
+    names = old.columns.intersection(new.columns, sort=False)
+    a, b = old.loc[patients, names], new.loc[patients, names]
+    numbers = [n for n in names if _is_number(a[n]) and _is_number(b[n])]
+    x, y = a[numbers].to_numpy(np.float64), b[numbers].to_numpy(np.float64)
+    found = {
+        name: np.flatnonzero(column)
+        for name, column in zip(numbers, _differ(x, y).T, strict=True)
+    }
+    for name in names.difference(numbers):
+        x, y = a[name].astype(object).to_numpy(), b[name].astype(object).to_numpy()
+        found[name] = np.flatnonzero(_differ(x, y))
+    return [
+        ["value", patients[i], name, "changed", _plain(a, i, name), _plain(b, i, name)]
+        for name in names
+        for i in found[name]
+    ]
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return bool(pd.api.types.is_float_dtype(column))
 
 
 def _differ(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -64,7 +68,8 @@ def _differ(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return np.asarray((a != b) & ~both_missing, dtype=bool)
 
 
-def _plain(value: Any) -> Any:
+def _plain(frame: pd.DataFrame, row: np.integer[Any], name: str) -> Any:
+    value = frame[name].iloc[int(row)]
     return None if pd.isna(value) else value
 
 

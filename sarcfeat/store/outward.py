@@ -31,6 +31,10 @@ COUNTS = {
     "feature sets": "SELECT count(DISTINCT address) FROM feature_set",
     "units": "SELECT count(*) FROM unit WHERE retired_no IS NULL",
     "failing files": "SELECT count(*) FROM file WHERE error_code IS NOT NULL",
+    "bags": (
+        "SELECT count(*) FROM embedding_file JOIN unit USING (unit_id) "
+        "WHERE retired_no IS NULL"
+    ),
     "matrices": "SELECT count(*) FROM matrix",
     "commits": "SELECT commit_no FROM store_meta",
 }

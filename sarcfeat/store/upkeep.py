@@ -81,7 +81,7 @@ class Upkeep(Handle):
         DataFrame
             Columns what, file, bytes, why.
         """
-        # A published copy does not know what was written since: nothing is judged by it.
+        # A published copy does not know what was written since, and cannot judge.
         return collect(self._writing, self.path, dry_run=dry_run, readings=readings)
 
     def erase(self, patient: str, *, reason: str, by: str | None = None) -> Erasure:

@@ -126,6 +126,41 @@ def test_erasing_again_finishes_the_job(study):
     assert len(study.sql("SELECT * FROM erased")) == 1
 
 
+def test_an_erasure_cut_short_is_finished_by_the_same_call(planted, monkeypatch):
+    def cut(path):
+        raise StoreError("cut short")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sarcfeat.store.upkeep.rewrite", cut)
+        with pytest.raises(StoreError, match="cut short"):
+            planted.erase("P003", reason="withdrawn")
+    assert "P003" not in planted.sql("SELECT patient_id FROM patient").to_numpy()
+    planted.erase("P003", reason="withdrawn")
+    assert holds(planted.path, SECRET.encode()) == []
+    assert planted.verify().ok
+
+
+def test_bytes_are_looked_for_where_a_crash_left_them(planted):
+    """A run's fragments, what was set aside, a bag that no row names."""
+    run = planted.path / "inbox" / "run"
+    run.mkdir()
+    left = [
+        run / "u.safetensors",
+        planted.path / "quarantine" / "x-u.safetensors",
+        planted.path / "quarantine" / "catalog.duckdb.wal",
+        planted.path / "backups" / "catalog-schema-1.duckdb",
+    ]
+    (planted.path / "backups").mkdir(exist_ok=True)
+    for path in left:
+        path.write_bytes(f'{{"task":{{"patient":"P003"}}}} {SECRET}'.encode())
+    other = planted.path / "quarantine" / "other"
+    other.write_bytes(b'{"patient":"P0031"}')
+    told = planted.erase("P003", reason="withdrawn")
+    assert {str(path) for path in left} <= set(told.files)
+    assert holds(planted.path, SECRET.encode()) == []
+    assert other.exists()
+
+
 def test_errors(study):
     with pytest.raises(UnknownName, match=r"No patient 'P0O1'\. Did you mean 'P001'"):
         study.erase("P0O1", reason="withdrawn")

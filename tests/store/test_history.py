@@ -198,3 +198,18 @@ def test_diff_of_other_columns(study):
         ["feature", "clinical.age", "removed"],
         ["feature", "clinical.grade", "added"],
     ]
+
+
+def test_a_published_copy_looks_back_too(aged):
+    store, first, _ = aged
+    store.publish()
+    with FeatureStore(store.path, read_only=True) as copy:
+        assert copy.matrix_by_id(first.matrix_id).y.tobytes() == first.y.tobytes()
+        version = first.provenance["store_version"]
+        assert copy.at(version).status().loc["patients", "count"] == 6
+        assert copy.diff(first, first.matrix_id).empty
+        assert copy.verify().ok
+        with pytest.raises(StoreError, match="read only"):
+            copy.gc()
+        with pytest.raises(StoreError, match="read only"):
+            copy.erase("P001", reason="x")
