@@ -34,18 +34,23 @@ def ingest(
     Ingesting the same fragments twice changes nothing.
     """
     marks = [attempt_id(result.task.unit_id, folder.run_id) for result in results]
-    held = {
-        row[0]
-        for row in db.rows(
-            "SELECT attempt_id FROM attempt WHERE list_contains(?::VARCHAR[], "
-            "attempt_id)",
-            [marks],
-        )
-    }
+    held = _held(db, marks)
     fresh = [r for r, mark in zip(results, marks, strict=True) if mark not in held]
     if not fresh:
         return []
     return append_results(db, encoder, folder.extractor_id, folder.run_id, fresh)
+
+
+def _held(db: Connection, marks: Sequence[str]) -> set[str]:
+    """Return those tries that are written down already."""
+    one = "SELECT attempt_id FROM attempt WHERE attempt_id = ?"
+    many = (
+        "SELECT attempt_id FROM attempt "
+        "JOIN (SELECT unnest(?::VARCHAR[]) AS attempt_id) USING (attempt_id)"
+    )
+    # One by its key takes half the time of a join.
+    rows = db.rows(one, marks) if len(marks) == 1 else db.rows(many, [marks])
+    return {row[0] for row in rows}
 
 
 class Committer:
