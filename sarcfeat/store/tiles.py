@@ -99,7 +99,7 @@ class Held:
 def held_bags(db: Connection, patients: list[str]) -> list[Held]:
     """Return the current bags of some patients, by patient and slide."""
     # Two small questions: one join of everything costs more than reading a bag.
-    names = dict(db.rows("SELECT extractor_id, name FROM extractor"))
+    names: dict[str, str] = dict(db.rows("SELECT extractor_id, name FROM extractor"))
     one = len(patients) == 1
     rows = db.rows(
         "SELECT s.patient_id, s.name, u.extractor_id, e.n_rows, e.dim, e.dtype, "
