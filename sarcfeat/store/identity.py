@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "file_sha256",
     "mask_id",
     "unit_id",
+    "unit_ids",
     "vector_checksum",
 ]
 
@@ -86,12 +87,30 @@ def mask_id(
 
 def unit_id(image: str, mask: str | None, extractor: str) -> str:
     """Name one piece of work, the idempotency key of the store."""
-    if mask is not None and f"{image}{mask}{extractor}".isalnum():
-        # The same bytes as canonical_json writes, at a tenth of the time.
-        text = f'["unit","{image}","{mask}","{extractor}"]'
-        if text.isascii():
-            return hashlib.blake2b(text.encode(), digest_size=BYTES).hexdigest()
     return digest("unit", image, mask, extractor)
+
+
+def unit_ids(pairs: Sequence[Sequence[str]], extractor: str) -> list[str]:
+    """Name the units of many pairs of image and mask, as :func:`unit_id` does.
+
+    Examples
+    --------
+    >>> unit_ids([("a1", "b2"), ("é", "c")], "x") == [
+    ...     unit_id("a1", "b2", "x"), unit_id("é", "c", "x")
+    ... ]
+    True
+    """
+    together = "".join(image + mask for image, mask in pairs) + extractor
+    if not (together.isascii() and together.isalnum()):
+        return [unit_id(image, mask, extractor) for image, mask in pairs]
+    # The same bytes as canonical_json writes, at a tenth of the time.
+    end = f'","{extractor}"]'
+    return [
+        hashlib.blake2b(
+            f'["unit","{image}","{mask}{end}'.encode(), digest_size=BYTES
+        ).hexdigest()
+        for image, mask in pairs
+    ]
 
 
 def vector_checksum(values: npt.NDArray[np.float64]) -> str:

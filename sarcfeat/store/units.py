@@ -16,7 +16,7 @@ from sarcfeat.store.identity import (
     canonical_json,
     digest,
     extractor_id,
-    unit_id,
+    unit_ids,
     vector_checksum,
 )
 
@@ -210,17 +210,13 @@ def todo(
         "ORDER BY m.patient_id, m.phase, m.reader, m.session, m.lesion_id, m.label",
         [list(patients), phases, phases],
     )
-    done = {
-        row[0]
-        for row in db.rows(
-            "SELECT unit_id FROM unit WHERE extractor_id = ? AND retired_no IS NULL",
-            [extractor],
-        )
-    }
+    held = "SELECT unit_id FROM unit WHERE extractor_id = ? AND retired_no IS NULL"
+    done = {row[0] for row in db.rows(held, [extractor])}
     tasks: dict[str, Task] = {}
-    for image, mask, *rest in rows:
-        name = unit_id(image, mask, extractor)
-        tasks.setdefault(name, Task(name, image, mask, *rest))
+    names = unit_ids([row[:2] for row in rows], extractor)
+    for name, row in zip(names, rows, strict=True):
+        if name not in tasks:
+            tasks[name] = Task(name, *row)
     missing = [task for name, task in tasks.items() if name not in done]
     return missing, [task for name, task in tasks.items() if name in done]
 
@@ -257,6 +253,9 @@ def append_results(
 
 def _held(db: Connection, results: Sequence[Result]) -> dict[str, str]:
     """Return the checksums of those units that the store holds already."""
+    if len(results) == 1:
+        one = "SELECT unit_id, checksum FROM feature_vector WHERE unit_id = ?"
+        return dict(db.rows(one, [results[0].task.unit_id]))
     return dict(
         db.rows(
             "SELECT unit_id, checksum FROM feature_vector "
@@ -343,8 +342,8 @@ def _feature_set(
 def _write_vectors(db: Connection, pairs: Sequence[tuple[Result, str]]) -> None:
     # A plain INSERT: duckdb 2.0's INSERT OR IGNORE turns -0.0 into 0.0.
     odd = [p for p in pairs if len(pairs) == 1 or np.isnan(p[0].values).any()]
-    kept = {id(p) for p in odd}
-    whole = [p for p in pairs if id(p) not in kept]
+    told = {id(p) for p in odd}
+    whole = [p for p in pairs if id(p) not in told]
     for start in range(0, len(whole), CHUNK):
         part = whole[start : start + CHUNK]
         db.insert_arrays(
