@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-
 from benchmarks.table import arguments, row, write
 from sarcfeat.cli.demo_cohort import prepare, simulated_study
-from sarcfeat.cli.demo_models import radiomics_chain
+from sarcfeat.cli.demo_models import leaky_twin, radiomics_chain
 from sarcfeat.evaluate import null_test
 from sarcfeat.store import FeatureStore
 from sarcfeat.transform import columns
@@ -27,7 +24,7 @@ def main() -> None:
     X = prepared.matrix.X
     X = X[columns(*study.feature_sets, "site")(X)]
     chain = radiomics_chain(prepared.readings, sites=X["site"].nunique())
-    outside = Pipeline(chain.steps[:-1])
+    outside, inside = leaky_twin(chain)
     settings = {
         "n_permutations": 20,
         "n_splits": 5,
@@ -35,9 +32,7 @@ def main() -> None:
         "n_jobs": 2,
     }
     honest = null_test(chain, X, prepared.matrix.y, **settings)
-    leaky = null_test(
-        clone(chain.steps[-1][1]), X, prepared.matrix.y, outside=outside, **settings
-    )
+    leaky = null_test(inside, X, prepared.matrix.y, outside=outside, **settings)
     rows = [
         row(
             name,

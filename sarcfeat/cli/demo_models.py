@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectFromModel
 from sklearn.pipeline import Pipeline
 
 from sarcfeat.estimators import CoxPH, LassoCox, RiskScore
@@ -24,6 +25,7 @@ __all__ = [
     "clinical_model",
     "combined_model",
     "demo_models",
+    "leaky_twin",
     "radiomics_chain",
     "radiomics_model",
 ]
@@ -53,6 +55,25 @@ def radiomics_chain(readings: Any, *, sites: int, random_state: int = 0) -> Pipe
             ("lasso", _lasso(random_state)),
         ]
     )
+
+
+def leaky_twin(chain: Pipeline) -> tuple[Pipeline, CoxPH]:
+    """Split a chain as a leaky study does: selection on everybody, Cox in the folds.
+
+    Harmonisation, ICC filter, mRMR and LASSO see the whole cohort with its outcomes;
+    only the weights of the features so chosen are cross-validated. For
+    ``evaluate.null_test(inside, X, y, outside=outside)``, which it must fail.
+
+    Returns
+    -------
+    outside : Pipeline
+        What is fitted before the folds are drawn.
+    inside : CoxPH
+        What is left for the folds.
+    """
+    lasso = SelectFromModel(chain.steps[-1][1], threshold=1e-12)
+    chosen = ("chosen", lasso.set_output(transform="pandas"))
+    return Pipeline([*chain.steps[:-1], chosen]), CoxPH()
 
 
 def _lasso(random_state: int) -> LassoCox:

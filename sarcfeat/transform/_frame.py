@@ -106,7 +106,7 @@ def _refuse_text(features: pd.DataFrame, passed: Sequence[str]) -> None:
     doubtful = [
         name
         for name, dtype in zip(features.columns, features.dtypes, strict=True)
-        if dtype == object or not pd.api.types.is_numeric_dtype(dtype)
+        if not pd.api.types.is_numeric_dtype(dtype)
     ]
     text = [
         name

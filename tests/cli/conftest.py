@@ -23,19 +23,19 @@ def cohort_folder(tmp_path_factory):
 @pytest.fixture
 def broken_cohort(cohort_folder, tmp_path):
     """Return a copy in which three patients cannot be encoded, and the three."""
-    import SimpleITK as sitk
+    import SimpleITK
 
     folder = tmp_path / "cohort"
     shutil.copytree(cohort_folder, folder)
     shifted, empty, missing = "SIM0004", "SIM0011", "SIM0020"
     for reader in "AB":
         path = folder / "masks" / reader / shifted / "t1.nii.gz"
-        mask = sitk.ReadImage(str(path))
+        mask = SimpleITK.ReadImage(str(path))
         mask.SetOrigin([x + 7 for x in mask.GetOrigin()])
-        sitk.WriteImage(mask, str(path))
+        SimpleITK.WriteImage(mask, str(path))
         path = folder / "masks" / reader / empty / "t1.nii.gz"
-        mask = sitk.ReadImage(str(path))
-        sitk.WriteImage(mask * 0, str(path))
+        mask = SimpleITK.ReadImage(str(path))
+        SimpleITK.WriteImage(mask * 0, str(path))
     (folder / "images" / missing / "t1.nii.gz").unlink()
     return folder, {
         shifted: "GeometryMismatch",

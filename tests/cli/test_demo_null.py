@@ -1,11 +1,9 @@
 """The null test over the demo's chain, and the leaky twin that must fail it."""
 
 import pytest
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
 from sarcfeat.cli.demo_cohort import prepare, simulated_study
-from sarcfeat.cli.demo_models import demo_models, radiomics_chain
+from sarcfeat.cli.demo_models import demo_models, leaky_twin, radiomics_chain
 from sarcfeat.evaluate import null_test
 from sarcfeat.store import FeatureStore
 from sarcfeat.transform import columns
@@ -42,12 +40,7 @@ def test_its_leaky_twin_fails(study):
     X = prepared.matrix.X
     X = X[columns(*study.feature_sets, "site")(X)]
     chain = radiomics_chain(prepared.readings, sites=3)
-    found = null_test(
-        clone(chain.steps[-1][1]),
-        X,
-        prepared.matrix.y,
-        outside=Pipeline(chain.steps[:-1]),
-        **OPTIONS,
-    )
+    outside, inside = leaky_twin(chain)
+    found = null_test(inside, X, prepared.matrix.y, outside=outside, **OPTIONS)
     assert not found.passed, str(found)
     assert found.mean > 0.55
