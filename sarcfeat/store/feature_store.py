@@ -95,7 +95,7 @@ class FeatureStore(
         read_only: bool = False,
         encryption_key: str | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self._db: Connection | None = None
         if encryption_key is not None:
             raise StoreError(NO_ENCRYPTION)

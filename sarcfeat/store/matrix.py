@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,7 @@ def build_matrix(
     session: int,
     as_of: str | None,
     missing: str,
-    extractor: str | None,
+    extractor: str | Mapping[str, str] | None,
     zero: str,
     origin: str | None = None,
     freeze: bool = True,

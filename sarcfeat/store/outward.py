@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -54,7 +54,7 @@ class Outward(Handle):
         as_of: str | None = "index_time",
         missing: str = "keep",
         competing: bool = False,
-        extractor: str | None = None,
+        extractor: str | Mapping[str, str] | None = None,
         zero: str = "raise",
         origin: str | None = None,
     ) -> Matrix:
@@ -81,7 +81,7 @@ class Outward(Handle):
         competing : bool
             y with integer event codes (2 = competing event) instead of the event of
             interest with competing events censored.
-        extractor : str, optional
+        extractor : str or dict of feature set to str, optional
             Id (or its beginning), where two extractors gave one feature set.
         zero : {"raise", "keep"}
             What to do with a follow-up of 0 days.
@@ -125,7 +125,7 @@ class Outward(Handle):
         feature_sets: str | Sequence[str],
         *,
         cohort: str | None = None,
-        extractor: str | None = None,
+        extractor: str | Mapping[str, str] | None = None,
     ) -> Readings:
         """Return every reader's and session's values, for ``ICCFilter``.
 
@@ -135,7 +135,7 @@ class Outward(Handle):
             Addresses, such as ``"radiomics.t1"``.
         cohort : str, optional
             Only its patients.
-        extractor : str, optional
+        extractor : str or dict of feature set to str, optional
             Id (or its beginning), where two extractors gave one feature set.
         """
         return build_readings(

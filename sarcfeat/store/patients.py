@@ -38,6 +38,8 @@ ROLES = {
     "outcome": "derived from what happened later; never enters X",
 }
 ID_COLUMNS = ("patient", "patient_id", "subject", "subject_id", "case", "case_id", "id")
+# No date lies here: the year 292,000 before this era.
+UNDATED = -(2**63)
 DIRECT = re.compile(
     r"((patient|family|first|last|given|full|maiden|sur)[ _.-]?)?(name|nom|prenom)s?"
     r"|(birth|date[ _.-]?of[ _.-]?birth|dob|birthday)([ _.-]?date)?|birthdate"
@@ -46,8 +48,6 @@ DIRECT = re.compile(
     r"|accession([ _.-]?number)?|zip([ _.-]?code)?|post(al)?[ _.-]?code",
     re.IGNORECASE,
 )
-# No date lies here: the year 292,000 before this era.
-UNDATED = -(2**63)
 CLINICAL = {
     "patient_id": "VARCHAR",
     "variable": "VARCHAR",

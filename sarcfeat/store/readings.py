@@ -7,7 +7,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ def build_readings(
     folder: Path,
     members: Members,
     feature_sets: str | Sequence[str],
-    extractor: str | None,
+    extractor: str | Mapping[str, str] | None,
 ) -> Readings:
     """Collect every reader's and session's values and write them beside the store."""
     catalogue = read_catalogue(db)
