@@ -50,10 +50,11 @@ def _values(old: pd.DataFrame, new: pd.DataFrame) -> list[Row]:
         for name, column in zip(numbers, _differ(x, y).T, strict=True)
     }
     for name in names.difference(numbers):
-        x, y = a[name].astype(object).to_numpy(), b[name].astype(object).to_numpy()
-        found[name] = np.flatnonzero(_differ(x, y))
+        was, now = a[name].astype(object).to_numpy(), b[name].astype(object).to_numpy()
+        found[name] = np.flatnonzero(_differ(was, now))
+    ids = patients.tolist()
     return [
-        ["value", patients[i], name, "changed", _plain(a, i, name), _plain(b, i, name)]
+        ["value", ids[i], name, "changed", _plain(a, i, name), _plain(b, i, name)]
         for name in names
         for i in found[name]
     ]

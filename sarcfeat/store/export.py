@@ -71,7 +71,8 @@ def _write(target: Path, write: Callable[[Path], Any]) -> None:
 def _table(matrix: Matrix) -> pd.DataFrame:
     """Return one flat table: patient, X, and the outcome at its end."""
     X = matrix.X
-    text = {n: _text(X[n]) for n, kind in X.dtypes.items() if kind != np.float64}
+    others = X.columns[X.dtypes != np.float64]
+    text = {str(name): _text(X[name]) for name in others}
     parts = [X.assign(**text).reset_index()]
     if matrix.y is not None:
         name = f"outcome.{matrix.provenance.get('outcome')}"

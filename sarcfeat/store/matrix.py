@@ -79,10 +79,11 @@ class Matrix:
         """
         asked = [needed] if isinstance(needed, str) else list(needed)
         keep = np.ones(len(self.X), dtype=bool)
+        columns = [str(column) for column in self.X]
         for name in asked:
-            mine = [c for c in self.X if c == name or c.startswith(f"{name}.")]
+            mine = [c for c in columns if c == name or c.startswith(f"{name}.")]
             if not mine:
-                pick(name, [str(c) for c in self.X], "feature set or column")
+                pick(name, columns, "feature set or column")
             keep &= ~self.X[mine].isna().all(axis=1).to_numpy()
         return Matrix(
             X=self.X.loc[keep],
@@ -228,15 +229,15 @@ def _notes(members: Members, blocks: list[Block], as_of: str | None) -> list[str
     return notes
 
 
-def floats_of(X: pd.DataFrame) -> tuple[pd.Index[Any], npt.NDArray[np.float64]]:
+def floats_of(X: pd.DataFrame) -> tuple[list[str], npt.NDArray[np.float64]]:
     """Return the names and the values of the float columns."""
-    names = X.columns[X.dtypes == np.float64]
+    names = X.columns[X.dtypes == np.float64].tolist()
     return names, X[names].to_numpy(dtype="<f8")
 
 
 def _content_hash(
     X: pd.DataFrame,
-    numbers: tuple[pd.Index[Any], npt.NDArray[np.float64]],
+    numbers: tuple[list[str], npt.NDArray[np.float64]],
     y: npt.NDArray[Any] | None,
 ) -> str:
     """Hash every label and every bit of a matrix."""

@@ -143,7 +143,7 @@ def _refuse_codes(
     name: str, column: str, values: pd.Series[Any], allowed: set[float]
 ) -> None:
     counts = values.value_counts().to_dict()
-    if not {float(value) for value in counts} <= allowed:
+    if not set(values.dropna().astype(float)) <= allowed:
         raise InvalidInput(
             f"Endpoint {name!r}: column {column!r} holds {counts}; expected 1 for the "
             "event and 0 for none (2 for a competing event, without `competing`). "
