@@ -11,6 +11,8 @@ from sarcfeat.transform import columns
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::sarcfeat.exceptions.SarcfeatWarning"),
+    # A permuted outcome that selects no column is a result, and counted.
+    pytest.mark.filterwarnings("ignore:No features were selected:UserWarning"),
 ]
 OPTIONS = {"n_permutations": 20, "n_jobs": 2, "random_state": 0, "progress": False}
 
