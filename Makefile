@@ -24,13 +24,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,radiomics)
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt
-	$(call install,radiomics$(comma)dev)
+	$(call install,radiomics$(comma)deep$(comma)dev)
 
 demo: setup
 	$(BIN)/sarcfeat demo $(DEMO_FLAGS)
 
+# One process a core: a file's tests stay together, so its fixtures are made once.
 test: setup-dev
-	$(BIN)/python -m pytest -m "not slow and not network" $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m "not slow and not network" -n auto --dist loadfile $(PYTEST_FLAGS)
 
 slow: setup-dev
 	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
