@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat.store.connection import Connection
-from sarcfeat.store.matrix import Matrix
+from sarcfeat.store.matrix import Matrix, split_id
 
 __all__ = ["DIFFERENCE_COLUMNS", "differences"]
 
@@ -106,6 +106,6 @@ def _units_of(db: Connection, matrix_id: str) -> dict[tuple[str, str], str]:
         "JOIN unit u USING (unit_id) JOIN mask k ON k.mask_id = u.mask_id "
         "JOIN feature_vector f USING (unit_id) JOIN feature_set s "
         "USING (feature_set_id)",
-        [matrix_id],
+        [split_id(matrix_id)[0]],
     )
     return {(patient, address): unit for patient, address, unit in rows}

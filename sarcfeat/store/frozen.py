@@ -10,7 +10,7 @@ from sarcfeat._validation import listed
 from sarcfeat.exceptions import SarcfeatError, StoreError, UnknownName
 from sarcfeat.store.cohorts import members
 from sarcfeat.store.connection import Connection
-from sarcfeat.store.matrix import Matrix, build_matrix
+from sarcfeat.store.matrix import Matrix, build_matrix, split_id
 from sarcfeat.store.past import Past
 
 __all__ = ["full_id", "thaw"]
@@ -35,9 +35,7 @@ def full_id(db: Connection, matrix_id: str) -> str:
     known = db.archive.rows("SELECT matrix_id FROM matrix ORDER BY commit_no DESC")
     raise UnknownName(
         f"{len(found) if matrix_id else 0} frozen matrices have the id {matrix_id!r}. "
-        f"The latest are {listed([row[0] for row in known]) or 'none'}. (The id of "
-        "matrix.complete(...) is made from its matrix's: freeze that one and ask "
-        "complete again.)"
+        f"The latest are {listed([row[0] for row in known]) or 'none'}."
     )
 
 
@@ -51,6 +49,14 @@ def thaw(db: Connection, matrix_id: str) -> Matrix:
     StoreError
         The same bits can no longer be made; the erased patients are named.
     """
+    frozen, asked = split_id(matrix_id)
+    found = _thaw(db, frozen)
+    for needed in asked:
+        found = found.complete(needed)
+    return found
+
+
+def _thaw(db: Connection, matrix_id: str) -> Matrix:
     archive = db.archive
     name = full_id(db, matrix_id)
     text, version, sha256 = archive.one(

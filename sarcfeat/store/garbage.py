@@ -28,6 +28,7 @@ def collect(
         db.checkpoint()
     found = [
         *_arrays(db, store),
+        *_volumes(db, store),
         *_readings(db, store, everything=readings),
         *_fragments(db, store),
         *_temporary(store),
@@ -45,7 +46,8 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-    if path.parent.parent.name == "arrays" and not any(path.parent.iterdir()):
+    inside = path.parent.parent.name in ("arrays", "images")
+    if inside and not any(path.parent.iterdir()):
         path.parent.rmdir()
 
 
@@ -62,6 +64,17 @@ def _arrays(db: Connection, store: Path) -> Iterator[Found]:
             yield "bag", path, "writing it was cut short"
         elif path.relative_to(store).as_posix() not in known:
             yield "bag", path, "no row of the catalogue names it"
+
+
+def _volumes(db: Connection, store: Path) -> Iterator[Found]:
+    """List volumes taken out of DICOM that no image is read from."""
+    rows = db.rows("SELECT uri FROM image UNION SELECT path FROM file")
+    known = {row[0] for row in rows}
+    for path in sorted((store / "images").glob("*/.new-*")):
+        yield "volume", path, "writing it was cut short"
+    for path in sorted((store / "images").glob("*/[!.]*")):
+        if path.is_file() and str(path) not in known:
+            yield "volume", path, "no row of the catalogue names it"
 
 
 def _readings(db: Connection, store: Path, *, everything: bool) -> Iterator[Found]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,9 @@ from sarcfeat.store.scales import warn_scales
 from sarcfeat.store.selection import AS_OF
 from sarcfeat.survival import make_y
 
-__all__ = ["Matrix", "build_matrix"]
+__all__ = ["Matrix", "build_matrix", "complete_id", "split_id"]
 
+COMPLETE = "/complete="
 MISSING_COLUMNS = ["patient", "feature_set", "reason"]
 
 
@@ -75,7 +77,8 @@ class Matrix:
         Returns
         -------
         Matrix
-            With an id of its own, made of this matrix's and the request.
+            With an id of its own: this matrix's, followed by what was asked.
+            ``store.matrix_by_id`` makes it again from that.
         """
         asked = [needed] if isinstance(needed, str) else list(needed)
         keep = np.ones(len(self.X), dtype=bool)
@@ -94,8 +97,31 @@ class Matrix:
                 "complete": asked,
                 "n_patients": int(keep.sum()),
             },
-            matrix_id=digest("complete", self.matrix_id, asked),
+            matrix_id=complete_id(self.matrix_id, asked),
         )
+
+
+def complete_id(matrix_id: str, asked: Sequence[str]) -> str:
+    """Name the complete patients of a matrix so that the name can be read back.
+
+    Examples
+    --------
+    >>> complete_id("5f2c", ["radiomics.pet", "clinical.age"])
+    '5f2c/complete=radiomics.pet+clinical.age'
+    """
+    return f"{matrix_id}{COMPLETE}{'+'.join(quote(name, safe='') for name in asked)}"
+
+
+def split_id(matrix_id: str) -> tuple[str, list[list[str]]]:
+    """Return the id of the frozen matrix, and what was asked of it, in order.
+
+    Examples
+    --------
+    >>> split_id("5f2c/complete=radiomics.pet+clinical.age")
+    ('5f2c', [['radiomics.pet', 'clinical.age']])
+    """
+    frozen, *asked = matrix_id.split(COMPLETE)
+    return frozen, [[unquote(name) for name in one.split("+")] for one in asked]
 
 
 def _events(y: npt.NDArray[Any]) -> int:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -115,9 +115,10 @@ def run_task(encoder: Encoder, task: Task, parent: int) -> Result:
     try:
         found = encoder.encode(task.image_path, task.mask_path, label=task.label)
         names = tuple(str(name) for name in found.names)
-        values = np.array(found.values, dtype=np.float64)
+        given = np.asarray(found.values)
+        values = given.astype(np.float64)
         _refuse_odd(encoder, names, values)
-        notes = tuple(str(note) for note in found.warnings)
+        notes = (*(str(note) for note in found.warnings), *_cast(given))
     except Exception as error:  # bound below: an encoder may raise anything, and
         # whatever it raises is this patient's failure row, not the cohort's end.
         text = f"Patient {task.patient}, {task.phase}, reader {task.reader}: {error}"
@@ -131,6 +132,13 @@ def run_task(encoder: Encoder, task: Task, parent: int) -> Result:
         )
     seconds = time.perf_counter() - start
     return Result(task, seconds, names, values, notes)
+
+
+def _cast(given: npt.NDArray[Any]) -> list[str]:
+    """Say what was turned into float64, which is all that a store keeps."""
+    if given.dtype == np.float64:
+        return []
+    return [f"{given.size} {given.dtype} values cast to float64"]
 
 
 def _refuse_odd(

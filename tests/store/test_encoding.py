@@ -273,6 +273,19 @@ if __name__ == "__main__":
 """
 
 
+def test_fault_065_a_float32_vector_is_kept_as_float64_and_said(study):
+    values = np.array([0.1, -2.5e30], dtype=np.float32)
+    study.encode(OddEncoder(values=values))
+    found = study.explain("P001", "fake.t1.mean")
+    assert found.value == float(values[0]) != 0.1
+    assert "2 float32 values cast to float64" in found.chain["run"]["warnings"]
+    X = study.matrix("all", features="fake.t1").X
+    assert (X.dtypes.iloc[1:] == np.float64).all()
+    study.encode(OddEncoder(name="plain", values=(1.0, 2.0)))
+    told = study.explain("P001", "plain.t1.mean").chain["run"]["warnings"]
+    assert not any("cast" in note for note in told)
+
+
 def test_fault_087_kill_9_loses_no_committed_unit(tmp_path):
     for patient in patients(20):
         write_patient(tmp_path, patient)

@@ -139,8 +139,23 @@ def test_frozen_matrix_comes_back_bit_for_bit(aged):
     assert store.matrix_by_id(first.matrix_id[:10]).matrix_id == first.matrix_id
     with pytest.raises(UnknownName, match="0 frozen matrices have the id 'zz'"):
         store.matrix_by_id("zz")
-    with pytest.raises(UnknownName, match=first.matrix_id):
-        store.matrix_by_id(first.complete("fake.t1").matrix_id)
+
+
+def test_complete_patients_of_a_frozen_matrix_come_back_too(aged):
+    store, first, _ = aged
+    asked = ["fake.t1", "clinical.age"]
+    some = first.complete(asked).complete("clinical.age")
+    assert some.matrix_id.startswith(f"{first.matrix_id}/complete=fake.t1+clinical")
+    again = store.matrix_by_id(some.matrix_id)
+    assert again.matrix_id == some.matrix_id
+    assert again.X.equals(some.X)
+    assert again.y.tobytes() == some.y.tobytes()
+    short = some.matrix_id.replace(first.matrix_id, first.matrix_id[:10])
+    assert store.matrix_by_id(short).matrix_id == some.matrix_id
+    told = store.diff(some.matrix_id, ask(store).complete(asked))
+    assert "value" in set(told["what"])
+    with pytest.raises(UnknownName, match="0 frozen matrices have the id 'zz'"):
+        store.matrix_by_id("zz/complete=fake.t1")
 
 
 def test_frozen_matrix_with_a_follow_up_of_zero_days(study):

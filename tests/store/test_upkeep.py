@@ -229,6 +229,26 @@ def test_gc_lists_and_then_removes_orphans_only(full):
     assert list(full.gc(readings=True)["what"]) == ["readings"]
 
 
+def test_gc_of_volumes_that_no_image_is_read_from(full, root):
+    folder = full.path / "images" / "P001"
+    folder.mkdir(parents=True)
+    kept, orphan = folder / "T9_a_image.nii.gz", folder / "T9_b_image.nii.gz"
+    shutil.copy(image_path(root, "P001"), kept)
+    table = {"patient": ["P001"], "sequence": ["T9"], "path": [str(kept)]}
+    full.add_images(pd.DataFrame(table))
+    assert full.gc().empty
+    orphan.write_bytes(b"12345")
+    half = full.path / "images" / "P002" / ".new-left"
+    half.mkdir(parents=True)
+    listed = full.gc()
+    assert set(listed["what"]) == {"volume"}
+    assert set(listed["file"]) == {str(orphan), str(half)}
+    full.gc(dry_run=False)
+    assert not half.parent.exists()
+    assert (kept.exists(), orphan.exists()) == (True, False)
+    assert full.verify().ok
+
+
 def test_gc_of_fragments_that_the_catalogue_holds(full, monkeypatch):
     from sarcfeat.store.inbox import RunFolder
 
