@@ -2,13 +2,17 @@
 
 from sarcfeat.encoders.catalogue import describe
 from sarcfeat.encoders.encoded import Encoded, Encoder
+from sarcfeat.encoders.landmarks import Landmarks
 from sarcfeat.encoders.parameters import canonical, load_params, shipped
 from sarcfeat.encoders.perturbation import perturb_mask, write_perturbed_mask
+from sarcfeat.encoders.preprocess import Preprocess
 from sarcfeat.encoders.radiomics import Radiomics
 
 __all__ = [
     "Encoded",
     "Encoder",
+    "Landmarks",
+    "Preprocess",
     "Radiomics",
     "canonical",
     "describe",
