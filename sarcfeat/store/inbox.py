@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ class RunFolder:
             self._keep_names(encoder, named, names)
         unit = canonical_json(
             {
-                "task": asdict(result.task),
+                "task": result.task._asdict(),
                 "seconds": result.seconds,
                 "warnings": list(result.warnings),
                 "error_code": result.error_code,
