@@ -18,7 +18,7 @@ from sarcfeat.store.inward import Inward
 from sarcfeat.store.migrations import latest_version
 from sarcfeat.store.opening import open_for_writing
 from sarcfeat.store.outward import COUNTS, Outward
-from sarcfeat.store.place import check_place, make_folder
+from sarcfeat.store.place import check_place, make_folder, refuse_network
 from sarcfeat.store.sharing import Sharing
 from sarcfeat.store.snapshots import open_snapshot
 from sarcfeat.store.upkeep import Upkeep
@@ -54,6 +54,9 @@ class FeatureStore(
     read_only : bool
         Open the newest copy that ``store.publish()`` wrote, while another process
         writes; nothing can be changed.
+    network : bool
+        Write although the folder lies on a network share (NFS, SMB, sshfs). Only
+        where no other computer ever will: locks do not reach it.
     encryption_key : None
         Always refused: see the message.
 
@@ -62,7 +65,8 @@ class FeatureStore(
     StoreBusy
         Another process has the store open; it is named.
     StoreError
-        The folder holds something else, or a newer sarcfeat wrote it.
+        The folder holds something else, a newer sarcfeat wrote it, or it lies on a
+        network share.
 
     Examples
     --------
@@ -93,6 +97,7 @@ class FeatureStore(
         *,
         timeout: float = 10.0,
         read_only: bool = False,
+        network: bool = False,
         encryption_key: str | None = None,
     ) -> None:
         self.path = Path(path).absolute()
@@ -104,6 +109,8 @@ class FeatureStore(
             return
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file; a store is a folder.")
+        if not network:
+            refuse_network(self.path)
         make_folder(self.path)
         _refuse_other_folder(self.path)
         if not (self.path / "catalog.duckdb").exists():

@@ -35,6 +35,23 @@ class LiveImage:
     geometry: Geometry
 
 
+def _two_images(phase: str, old: LiveImage, new: LiveImage) -> str:
+    """Say which of two images speaks, and how to tell them apart."""
+    both = f"{old.path} and {new.path}"
+    kept = f"The first is kept, {new.path} is left out"
+    if None in (old.acquired_at, new.acquired_at):
+        return (
+            f"two different {phase} images, {both}. {kept}. Remove one, or give both "
+            "their acquired_at in a manifest."
+        )
+    return (
+        f"two different {phase} images of one day, {both}. {kept}. Remove one, give "
+        "each its time of day in a manifest (acquired_at 2020-01-15 10:30), or name "
+        f"their sequences differently, such as {phase} and {phase}_2 (of DICOM: "
+        "add_dicom(sequence={name: pattern of the series' description}))."
+    )
+
+
 class Images:
     """The current images of the catalogue, and the way to add to them.
 
@@ -87,10 +104,7 @@ class Images:
             elif None in (old.acquired_at, new.acquired_at) or (
                 old.acquired_at == new.acquired_at
             ):
-                raise InvalidInput(
-                    f"two different {slot.phase} images, {old.path} and {new.path}. "
-                    "Remove one, or give both their acquired_at in a manifest."
-                )
+                raise InvalidInput(_two_images(slot.phase, old, new))
         for old in replaced:
             self._retire(slot, old)
         live.append(new)

@@ -11,7 +11,8 @@ from sarcfeat.exceptions import InvalidInput, UnknownName
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.handle import Table
 from sarcfeat.store.imported import Imported, Row, results_of_rows, write_results
-from sarcfeat.store.layouts import FORMATS, Layout, layout_of
+from sarcfeat.store.layouts import FORMATS, Layout, describe, layout_of
+from sarcfeat.store.measures import refuse_other_feature_units
 from sarcfeat.store.patients import id_text, near_form
 from sarcfeat.store.sheets import Sheet, decimal_of, numbers_of, read_sheet
 from sarcfeat.store.units import register_extractor
@@ -150,6 +151,13 @@ def import_features(
         columns={feature: name for name, (_, feature) in layout.features.items()},
         tool=layout.format,
     )
+    for phase, names in {p: n for row in phases for p, n in row.items()}.items():
+        pairs = [
+            (layout.features[n][1], describe(n, layout.format)["unit"]) for n in names
+        ]
+        refuse_other_feature_units(
+            db, f"{extractor}.{phase.lower()}", pairs, sheet.source
+        )
     name = register_extractor(db, tool)
     rows = [
         Row(i, ids[i], phase, readers[i], sessions[i], names)

@@ -16,6 +16,7 @@ from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
 from sarcfeat.io import read_table
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import refuse_erased
+from sarcfeat.store.measures import refuse_other_units
 from sarcfeat.store.times import date_of, to_microseconds
 
 __all__ = [
@@ -112,6 +113,9 @@ def add_patients(
     before = live_roles(db)
     given = _roles(frame, roles or {}, index_time, site, dates, before)
     wanted = _values(frame, given, dict(units or {}), index_time, dates, site)
+    stated = {"site" if n == site else n: unit for n, unit in (units or {}).items()}
+    keys = [(*key, value.known_at) for key, value in wanted.items()]
+    refuse_other_units(db, stated, keys, dates, source)
     with db.commit(f"add_patients {source}"):
         register(db, frame.index)
         write_values(db, wanted, source, dates)

@@ -9,16 +9,26 @@ from pathlib import Path
 
 from sarcfeat.exceptions import SharedFolder, StoreError
 
-__all__ = ["check_place", "is_network", "make_folder", "user_name"]
+__all__ = [
+    "check_place",
+    "is_network",
+    "make_folder",
+    "refuse_network",
+    "user_name",
+]
 
-NETWORK = frozenset(
+# Shares whose locks do not reach other computers, or reach them late.
+REFUSED = frozenset(
     {
-        *("9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre"),
-        *("ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs"),
-        *("fuse.ceph", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone"),
-        *("fuse.s3fs", "fuse.sshfs"),
+        *("afs", "cifs", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs"),
+        *("fuse.gcsfuse", "fuse.rclone", "fuse.s3fs", "fuse.smbnetfs", "fuse.sshfs"),
     }
 )
+# Disks of clusters and of virtual machines, which do lock when set up to.
+NETWORK = REFUSED | {
+    *("9p", "beegfs", "ceph", "glusterfs", "gpfs", "lustre"),
+    *("fuse.ceph", "fuse.glusterfs"),
+}
 CLOUD = (
     "Dropbox",
     "Google Drive",
@@ -59,6 +69,26 @@ def _file_system(path: Path, mounts: str) -> tuple[str, str]:
 def is_network(path: Path) -> bool:
     """Whether a path lies on a network file system, whose locks cannot be trusted."""
     return _file_system(path, mounts_text())[0] in NETWORK
+
+
+def refuse_network(path: Path) -> None:
+    """Refuse to write on a share (NFS, SMB, sshfs), whose locks cannot be trusted.
+
+    Raises
+    ------
+    StoreError
+        The path, the kind of share and where it is mounted are named.
+    """
+    kind, root = _file_system(path, mounts_text())
+    if kind in REFUSED:
+        raise StoreError(
+            f"{path} lies on a network share ({kind}, mounted at {root}), whose locks "
+            "cannot be trusted: two computers could write at once and tear the "
+            "catalogue, so it is not opened for writing. Keep the store on a local "
+            "disk and share what store.publish() writes, which opens from a share with "
+            "read_only=True. If no other computer will ever write to it: "
+            "FeatureStore(..., network=True)."
+        )
 
 
 def check_place(path: Path) -> None:

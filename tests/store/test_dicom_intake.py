@@ -113,6 +113,27 @@ def test_sequences_and_patients_are_named_by_rules(store, tmp_path, salt):
     assert "1 series left out, of another sequence" in str(report)
 
 
+def test_two_series_of_one_sequence_and_day_are_told_apart_by_rules(
+    store, tmp_path, salt
+):
+    first, second = stack(3), stack(3, series=2)
+    for one in second:
+        one.SeriesDescription = "T1 gado"
+    folder = write_slices(tmp_path / "in", [*first, *second])
+    report = store.add_dicom(folder, salt=salt, sequence="T1")
+    assert (report.ok, report.failed) == (1, 1)
+    failure = report.failures.iloc[0]
+    assert failure["patient"] == who(salt)
+    files = sorted(str(p) for p in (store.path / "images").rglob("*.nii.gz"))
+    assert len(files) == 2
+    for words in (*files, "of one day", "add_dicom(sequence="):
+        assert words in failure["reason"]
+    rules = {"T1 gado": "gado", "T1": ""}
+    assert store.add_dicom(folder, salt=salt, sequence=rules).failed == 0
+    seen = store.sql("SELECT phase FROM image WHERE retired_no IS NULL ORDER BY 1")
+    assert seen["phase"].tolist() == ["T1", "T1 gado"]
+
+
 def test_patients_that_were_not_given_are_failures(store, tmp_path, salt):
     folder = write_slices(tmp_path / "in", stack(3, patient="other"))
     report = store.add_dicom(folder, salt=salt, patients={NUMBER: "S07"})

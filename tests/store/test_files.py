@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sarcfeat import FeatureStore
 from sarcfeat.exceptions import CohortError, InputMissing, UnknownName
 from sarcfeat.store import images as images_module
 from sarcfeat.store import masks as masks_module
@@ -218,6 +219,28 @@ def test_two_images_need_their_dates(root, store):
     assert "two different T1 images" in report.failures["reason"].iloc[0]
     manifest["acquired_at"] = ["2019-01-01", "2019-06-01"]
     assert store.add_images(manifest).failed == 0
+
+
+def test_two_scans_of_one_day_need_their_time_or_a_name(root, store):
+    write_patient(root, "P001", sequence="T1b", readers=())
+    first, second = (image_path(root, "P001", s) for s in ("T1", "T1b"))
+    rows = [["P001", "T1", first], ["P001", "T1", second]]
+    manifest = pd.DataFrame(rows, columns=["patient", "sequence", "path"])
+    manifest["acquired_at"] = "2019-01-01"
+    report = store.add_images(manifest)
+    assert (report.ok, report.failed) == (1, 1)
+    reason = report.failures["reason"].item()
+    assert f"Patient P001, T1: two different T1 images of one day, {first}" in reason
+    assert f"The first is kept, {second} is left out" in reason
+    assert "time of day" in reason
+    assert "T1_2" in reason
+    assert store.sql("SELECT uri FROM image")["uri"].tolist() == [str(first)]
+    timed = manifest.assign(acquired_at=["2019-01-01 10:30", "2019-01-01 10:45"])
+    assert store.add_images(timed).failed == 0
+    assert len(store.sql("SELECT uri FROM image WHERE retired_no IS NULL")) == 2
+    named = manifest.assign(sequence=["T1", "T1_2"])
+    with FeatureStore(store.path.parent / "named") as other:
+        assert other.add_images(named).failed == 0
 
 
 def test_fault_037_identical_readers_are_told(root, store):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sarcfeat.exceptions import LeakageError, UnitMismatch
+from sarcfeat.exceptions import InvalidInput, LeakageError, UnitMismatch
 from sarcfeat.store.scales import scale_alarms
 from tests.store.fakes import FakeEncoder, patients
 
@@ -237,6 +237,52 @@ def test_fault_066_centimetres_at_one_site(store, table):
 
 def alarms(X):
     return scale_alarms(X["site"], X.columns[1:], X.iloc[:, 1:].to_numpy())
+
+
+def test_fault_066_a_variable_in_two_units_is_refused(store):
+    first = pd.DataFrame({"size": [5.0, 7.5, 4.0]}, index=["P1", "P2", "P3"])
+    store.add_patients(first, units={"size": "cm"})
+    second = pd.DataFrame({"size": [60.0]}, index=["P4"])
+    before = store.version
+    with pytest.raises(InvalidInput, match="'size' is in mm here, and in cm") as told:
+        store.add_patients(second, units={"size": "mm"})
+    assert "3 patients of the store (P1, P2, P3)" in str(told.value)
+    assert "units={'size': 'cm'}" in str(told.value)
+    assert store.version == before
+    store.add_patients(second / 10, units={"size": "cm"})
+    # A table that gives every value anew may change the unit.
+    whole = pd.concat([first * 10, second])
+    store.add_patients(whole, units={"size": "mm"})
+    X = store.matrix(None, features="clinical.size").X
+    assert X["clinical.size"].tolist() == [50.0, 75.0, 40.0, 60.0]
+    units = store.sql("SELECT DISTINCT unit FROM clinical WHERE retired_no IS NULL")
+    assert units["unit"].tolist() == ["mm"]
+
+
+def test_fault_066_values_of_other_dates_stay_in_their_unit(store):
+    table = pd.DataFrame({"size": [5.0], "seen": ["2020-01-01"]}, index=["P1"])
+    store.add_patients(table, known_at={"size": "seen"}, units={"size": "cm"})
+    later = pd.DataFrame({"size": [60.0], "seen": ["2020-06-01"]}, index=["P1"])
+    with pytest.raises(InvalidInput, match=r"'size' is in mm .* in cm for 1 patients"):
+        store.add_patients(later, known_at={"size": "seen"}, units={"size": "mm"})
+    same = later.assign(seen="2020-01-01")
+    store.add_patients(same, known_at={"size": "seen"}, units={"size": "mm"})
+
+
+def test_fault_066_an_imported_feature_in_two_units_is_refused(store, tmp_path):
+    store.add_patients(pd.DataFrame({"site": "x"}, index=["P1", "P2"]))
+    names = [f"MORPHOLOGICAL_{n}(IBSI:AAAA)" for n in ("A", "B", "C")]
+    for patient, unit in (("P1", "mm"), ("P2", "cm")):
+        cells = ",".join(f"{name}[{unit}]" for name in names)
+        text = f"patient,{cells}\n{patient},1,2,3\n"
+        (tmp_path / f"{unit}.csv").write_text(text)
+    store.import_features(tmp_path / "mm.csv", extractor="old", sequence="CT")
+    with pytest.raises(InvalidInput, match=r"'MORPHOLOGICAL_A' of old\.ct") as told:
+        store.import_features(tmp_path / "cm.csv", extractor="old", sequence="CT")
+    for words in ("in cm here", f"in mm in {tmp_path / 'mm.csv'}", "cm.csv"):
+        assert words in str(told.value)
+    store.import_features(tmp_path / "cm.csv", extractor="new", sequence="CT")
+    store.import_features(tmp_path / "mm.csv", extractor="old", sequence="CT")
 
 
 def test_fault_066_alarms_and_none_where_none_is_due():

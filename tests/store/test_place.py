@@ -95,14 +95,43 @@ def test_fault_093_no_permission_names_path_and_user(tmp_path, monkeypatch):
     assert "Permission denied" in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "fuse.sshfs"])
-def test_fault_094_network_disk_is_warned_of_at_create(tmp_path, monkeypatch, kind):
+def mounted(tmp_path, monkeypatch, kind):
     mounts = f"/dev/a / ext4 rw 0 0\nward:/data {tmp_path} {kind} rw 0 0\n"
     monkeypatch.setattr(place, "mounts_text", lambda: mounts)
-    with pytest.warns(SharedFolder, match=rf"study lies on a network .*\({kind}"):
-        FeatureStore(tmp_path / "study").close()
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs"])
+def test_fault_094_no_writer_on_a_network_share(tmp_path, monkeypatch, kind):
+    path = tmp_path / "study"
+    with FeatureStore(path) as store:
+        store.add_patients(clinical(2))
+        store.publish()
+    mounted(tmp_path, monkeypatch, kind)
+    for place_of_it in (path, tmp_path / "new"):
+        with pytest.raises(StoreError, match="not opened for writing") as caught:
+            FeatureStore(place_of_it)
+        assert f"{place_of_it} lies on a network share ({kind}, mounted at " in str(
+            caught.value
+        )
+        assert str(tmp_path) in str(caught.value)
+    assert not (tmp_path / "new").exists()
+    with FeatureStore(path, read_only=True) as store:
+        assert int(store.status().loc["patients", "count"]) == 2
+
+
+def test_fault_094_a_share_that_is_insisted_on_is_warned_of(tmp_path, monkeypatch):
+    mounted(tmp_path, monkeypatch, "nfs4")
+    with pytest.warns(SharedFolder, match=r"study lies on a network .*\(nfs4"):
+        FeatureStore(tmp_path / "study", network=True).close()
     with warnings.catch_warnings():  # once, at create
         warnings.simplefilter("error")
+        FeatureStore(tmp_path / "study", network=True).close()
+
+
+@pytest.mark.parametrize("kind", ["9p", "lustre", "fuse.glusterfs"])
+def test_fault_094_cluster_disk_is_warned_of_at_create(tmp_path, monkeypatch, kind):
+    mounted(tmp_path, monkeypatch, kind)
+    with pytest.warns(SharedFolder, match=rf"study lies on a network .*\({kind}"):
         FeatureStore(tmp_path / "study").close()
 
 

@@ -92,7 +92,7 @@ def test_fault_094_other_computer_on_a_network_disk_is_refused(tmp_path, monkeyp
     mounts = f"server:/home {tmp_path} nfs4 rw 0 0\n"
     monkeypatch.setattr(place, "mounts_text", lambda: mounts)
     with pytest.raises(StoreBusy, match=r"on ward-7 .* second writer is refused"):
-        FeatureStore(tmp_path / "study", timeout=0)
+        FeatureStore(tmp_path / "study", timeout=0, network=True)
 
 
 def test_published_copy_is_read_while_the_writer_works(study):
