@@ -1,8 +1,16 @@
 """The survival target and the estimators of curves and hazards under it."""
 
 from sarcfeat.survival.breslow import BaselineHazard, baseline_hazard
+from sarcfeat.survival.causes import check_causes
+from sarcfeat.survival.censoring import CensoringCurve, censoring_curve
 from sarcfeat.survival.cox import CoxFit, CoxState, cox_state, fit_cox, wald_test
 from sarcfeat.survival.cox_each import CoxEach, fit_cox_each
+from sarcfeat.survival.cumulative_incidence import (
+    CumulativeIncidence,
+    cumulative_incidence,
+)
+from sarcfeat.survival.fine_gray import FineGrayFit, fit_fine_gray
+from sarcfeat.survival.gray import GrayTest, gray_test
 from sarcfeat.survival.kaplan_meier import (
     KaplanMeier,
     Quantile,
@@ -10,6 +18,8 @@ from sarcfeat.survival.kaplan_meier import (
     nelson_aalen,
 )
 from sarcfeat.survival.logrank import LogRank, logrank
+from sarcfeat.survival.logrank_pairwise import pairwise_logrank
+from sarcfeat.survival.logrank_trend import TrendTest, logrank_trend
 from sarcfeat.survival.pairs import Pairs, count_pairs, pairs_of_each
 from sarcfeat.survival.proportional_hazards import cox_zph
 from sarcfeat.survival.risk_sets import RiskSets
@@ -17,26 +27,38 @@ from sarcfeat.survival.target import SurvivalMixin, check_y, make_y
 
 __all__ = [
     "BaselineHazard",
+    "CensoringCurve",
     "CoxEach",
     "CoxFit",
     "CoxState",
+    "CumulativeIncidence",
+    "FineGrayFit",
+    "GrayTest",
     "KaplanMeier",
     "LogRank",
     "Pairs",
     "Quantile",
     "RiskSets",
     "SurvivalMixin",
+    "TrendTest",
     "baseline_hazard",
+    "censoring_curve",
+    "check_causes",
     "check_y",
     "count_pairs",
     "cox_state",
     "cox_zph",
+    "cumulative_incidence",
     "fit_cox",
     "fit_cox_each",
+    "fit_fine_gray",
+    "gray_test",
     "kaplan_meier",
     "logrank",
+    "logrank_trend",
     "make_y",
     "nelson_aalen",
     "pairs_of_each",
+    "pairwise_logrank",
     "wald_test",
 ]

@@ -1,0 +1,66 @@
+"""Outcomes of several kinds: 0 is censored, each other code a cause."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sarcfeat.exceptions import InvalidInput, NoEvents
+from sarcfeat.survival.target import make_y
+
+__all__ = ["check_causes"]
+
+
+def check_causes(
+    status: npt.ArrayLike, time: npt.ArrayLike, *, cause: int | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Check the outcome of a competing-risks analysis.
+
+    Parameters
+    ----------
+    status : array-like of int, shape (n_patients,)
+        0 where follow-up ended without an event, else the code of its cause.
+    time : array-like of float, shape (n_patients,)
+    cause : int, optional
+        The cause that is asked about; it must occur.
+
+    Returns
+    -------
+    status : ndarray of int
+    time : ndarray of float
+
+    Raises
+    ------
+    InvalidInput
+        A status that is missing, negative or not whole; a time that
+        :func:`make_y` refuses.
+    NoEvents
+        Nobody had an event of `cause`.
+
+    Examples
+    --------
+    >>> check_causes([0, 2, 1], [5, 3, 4])
+    (array([0, 2, 1]), array([5., 3., 4.]))
+    """
+    values = np.asarray(status)
+    numbers = pd.to_numeric(pd.Series(values.ravel()), errors="coerce")
+    whole = np.asarray(numbers, dtype=float)
+    with np.errstate(invalid="ignore"):
+        bad = ~((whole >= 0) & (whole == np.floor(whole)))
+    if bad.any():
+        counts = pd.Series(values.ravel()).value_counts(dropna=False).to_dict()
+        raise InvalidInput(
+            "The status must be 0 (censored) or the whole number of a cause; got the "
+            f"values {counts}. Recode it yourself: which value means which cause is "
+            "not guessed."
+        )
+    codes = whole.astype(np.int64)
+    y = make_y(codes > 0, time, zero="keep")
+    if cause is not None and not (cause > 0 and (codes == cause).any()):
+        found = sorted(set(codes.tolist()) - {0})
+        raise NoEvents(
+            f"None of the {len(codes)} patients had an event of cause {cause}; the "
+            f"causes that occur are {found or 'none'}."
+        )
+    return codes, y["time"]
