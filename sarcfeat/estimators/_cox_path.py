@@ -27,7 +27,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from sarcfeat.estimators._front import Front
 from sarcfeat.estimators._partial_likelihood import (
@@ -185,7 +187,7 @@ def _run(front: Front, trails: Sequence[_Trail], tol: float, max_iter: int) -> N
 
 def _run_screened(
     trail: _Trail, beta: Floats, alpha: float, tol: float, max_iter: int
-) -> None:
+) -> CoxPath:
     """Take one wide data set along, looking only at the columns that can matter.
 
     The strong rule names the columns at each penalty; one that it missed is found by
@@ -205,7 +207,7 @@ def _run_screened(
             )
             if not part.solved:
                 trail.solved = False
-                return
+                return trail.path()
             beta = np.zeros_like(beta)
             beta[watch] = part.betas[0]
             full.move(beta[None])
@@ -213,7 +215,16 @@ def _run_screened(
             missed = (np.abs(full.gradient[0]) > limit) & ~watch
         previous = lam
         if not trail.record(beta, float(full.state.log_likelihood[0])):
-            return
+            break
+    return trail.path()
+
+
+def _run_alone(
+    trail: _Trail, beta: Floats, alpha: float, tol: float, max_iter: int
+) -> CoxPath:
+    # One BLAS thread whatever n_jobs is: the same bits from any number of workers.
+    with threadpool_limits(limits=1):
+        return _run_screened(trail, beta, alpha, tol, max_iter)
 
 
 def cox_paths(
@@ -222,6 +233,7 @@ def cox_paths(
     *,
     tol: float = 1e-7,
     max_iter: int = 1000,
+    n_jobs: int | None = None,
 ) -> list[CoxPath]:
     """Fit the paths of several data sets that have the same columns.
 
@@ -234,6 +246,8 @@ def cox_paths(
         The largest violation of an optimality condition, as a share of lambda.
     max_iter : int
         The most Newton steps for one penalty; a path ends where they do not do.
+    n_jobs : int, optional
+        Joblib workers for the paths of wide data, which are fitted one by one.
 
     Returns
     -------
@@ -251,11 +265,17 @@ def cox_paths(
     able = [trail for trail in trails if trail.solved]
     if null.shape[1] <= SCREEN_ABOVE:
         _run(front.take(found), able, tol, max_iter)
-    else:
-        del front  # a copy of every data set
-        for trail, beta in zip(able, null[found], strict=True):
-            _run_screened(trail, beta, alpha, tol, max_iter)
-    return [trail.path() for trail in trails]
+        return [trail.path() for trail in trails]
+    del front  # a copy of every data set
+    wide = Parallel(n_jobs=n_jobs)(
+        delayed(_run_alone)(trail, beta, alpha, tol, max_iter)
+        for trail, beta in zip(able, null[found], strict=True)
+    )
+    paths = iter(wide)
+    return [
+        next(paths) if ok else trail.path()
+        for trail, ok in zip(trails, found, strict=True)
+    ]
 
 
 def _null(problem: PathProblem, max_iter: int) -> Floats:

@@ -92,6 +92,7 @@ class ElasticNet:
     lambdas: Floats | None
     tol: float
     max_iter: int
+    n_jobs: int | None = None
 
     def fit(
         self, X: Floats, event: Bools, time: Floats, training: Sequence[Rows]
@@ -102,7 +103,13 @@ class ElasticNet:
             problem, scale = self._problem(X[rows], event[rows], time[rows])
             problems.append(problem)
             scales.append(scale)
-        paths = cox_paths(problems, self.l1_ratio, tol=self.tol, max_iter=self.max_iter)
+        paths = cox_paths(
+            problems,
+            self.l1_ratio,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
+        )
         return [
             replace(path, coef=path.coef / scale[:, None])
             for path, scale in zip(paths, scales, strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from sarcfeat.estimators._partial_likelihood import (
     BreslowLikelihood,
@@ -183,6 +184,10 @@ class Front:
 
 def _solve(matrix: Floats, gradient: Floats, active: Bools) -> Floats:
     """Solve for the steps of the active columns; a singular matrix gets a ridge."""
+    if len(matrix) == 1:
+        step = _solve_one(matrix[0], gradient[0], active[0])
+        if step is not None:
+            return step[None]
     system = np.where(active[:, :, None] & active[:, None, :], matrix, 0.0)
     diagonal = np.arange(matrix.shape[1])
     largest = system[:, diagonal, diagonal].max(axis=1, initial=1e-12)
@@ -203,3 +208,18 @@ def _solve(matrix: Floats, gradient: Floats, active: Bools) -> Floats:
         system[:, diagonal, diagonal] += ridge * bad[:, None]
         ridge *= 100.0
     return np.where(bad[:, None], right, step)
+
+
+def _solve_one(matrix: Floats, gradient: Floats, active: Bools) -> Floats | None:
+    """Solve for one data set by Cholesky; None where the matrix is not definite."""
+    system = matrix if active.all() else matrix[np.ix_(active, active)]
+    try:
+        factor = cho_factor(system, lower=True, check_finite=False)
+    except LinAlgError:
+        return None
+    found = -cho_solve(factor, gradient[active], check_finite=False)
+    if not np.isfinite(found).all():
+        return None
+    step = np.zeros(len(gradient))
+    step[active] = found
+    return step

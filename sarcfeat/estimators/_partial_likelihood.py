@@ -150,8 +150,10 @@ class Stacked:
     def information(self, state: State, Z: Floats) -> Floats:
         """Return minus the second derivatives by the coefficients of `Z`, (K, n, p)."""
         sums = (state.risk[:, :, None] * Z).cumsum(axis=1)[self.rows, self.last]
-        means = sums / state.at_risk[:, :, None]
-        within = (Z * state.hazard[:, :, None]).transpose(0, 2, 1) @ Z
-        between = (means * self.deaths[:, :, None]).transpose(0, 2, 1) @ means
-        spread: Floats = within - between
+        means = sums * (np.sqrt(self.deaths) / state.at_risk)[:, :, None]
+        within = Z * np.sqrt(state.hazard)[:, :, None]
+        # A matrix times its own transpose is half the work, one data set at a time.
+        spread = np.empty((len(Z), Z.shape[2], Z.shape[2]))
+        for k, (inside, between) in enumerate(zip(within, means, strict=True)):
+            np.subtract(inside.T @ inside, between.T @ between, out=spread[k])
         return spread

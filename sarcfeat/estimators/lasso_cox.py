@@ -90,6 +90,8 @@ class LassoCox(SurvivalMixin, BaseEstimator):
         The most Newton steps for one penalty.
     random_state : int, RandomState or None
         For the shuffling of the folds when `cv` is a number.
+    n_jobs : int, optional
+        Joblib workers for the folds of wide data; the model does not depend on it.
 
     Attributes
     ----------
@@ -177,6 +179,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -194,6 +197,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
         tol: float = 1e-7,
         max_iter: int = 1000,
         random_state: Any = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.l1_ratio = l1_ratio
         self.cv = cv
@@ -207,6 +211,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.random_state = random_state
+        self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any) -> LassoCox:
         """Fit the path, choose the penalty and keep its coefficients.
@@ -290,6 +295,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
             lambdas=decreasing(self.lambdas),
             tol=self.tol,
             max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
         )
 
     def _folds(self, X: Floats, event: NDArray[np.bool_], time: Floats) -> list[Fold]:

@@ -146,7 +146,8 @@ class RiskSets:
 
     def sums(self, values: npt.NDArray[Any]) -> Floats:
         """Sum the rows of `values` over the risk set of each group."""
-        total = _cumulative(values[self._by_last])[self._n_last]
+        # Those who die in a group are at risk in it: no sum is empty.
+        total = np.cumsum(values[self._by_last], axis=0)[self._n_last - 1]
         if len(self._by_first):
             total = total - _cumulative(values[self._by_first])[self._n_first]
         return total
