@@ -1,7 +1,22 @@
-"""A fitted Cox model as points, tables, a JSON document and an HTML calculator."""
+"""A fitted Cox model as points, tables, a JSON document and an HTML calculator.
 
+Beside it the published nomograms that others' models are compared with.
+"""
+
+from sarcfeat.nomogram.gronchi import Gronchi2013
+from sarcfeat.nomogram.mskcc import MSKCC2002, MSKCC2003
 from sarcfeat.nomogram.nomogram import Nomogram
 from sarcfeat.nomogram.pretty import pretty
+from sarcfeat.nomogram.risk_groups import sarculator_groups, semantic_mri_risk
 from sarcfeat.nomogram.variable import Variable
 
-__all__ = ["Nomogram", "Variable", "pretty"]
+__all__ = [
+    "MSKCC2002",
+    "MSKCC2003",
+    "Gronchi2013",
+    "Nomogram",
+    "Variable",
+    "pretty",
+    "sarculator_groups",
+    "semantic_mri_risk",
+]
