@@ -34,13 +34,7 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": (1, 2), "a": None})
     '{"a":null,"b":[1,2]}'
     """
-    return json.dumps(
-        value,
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=True,
-        default=_plain,
-    )
+    return ENCODER.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -53,6 +47,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(
         f"{value!r} of type {type(value).__name__} cannot be written as JSON."
     )
+
+
+# Made once: json.dumps would make one for each value.
+ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain
+)
 
 
 def digest(*parts: Any) -> str:
