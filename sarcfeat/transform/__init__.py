@@ -2,6 +2,7 @@
 
 from sarcfeat.transform.columns import columns
 from sarcfeat.transform.combat import ComBat
+from sarcfeat.transform.consensus_clustering import ConsensusClustering
 from sarcfeat.transform.icc_filter import ICCFilter
 from sarcfeat.transform.median_imputer import MedianImputer
 from sarcfeat.transform.mrmr import MRMR
@@ -11,6 +12,7 @@ from sarcfeat.transform.z_score import ZScore
 __all__ = [
     "MRMR",
     "ComBat",
+    "ConsensusClustering",
     "ICCFilter",
     "MedianImputer",
     "UnivariateCoxFilter",
