@@ -2,8 +2,8 @@
 
 scikit-learn's checks feed numeric y. `survival` wraps a class so that its ``fit``
 turns any 1-d y into ``(event, time)``; `with_readings` gives an ICC filter a second
-reading of whatever X a check invents; `with_site` gives every row one of two sites.
-They are for tests only.
+reading of whatever X a check invents; `with_site` gives every row one of two sites;
+`with_inputs` reads the named inputs of a published nomogram from any X. They are for tests only.
 """
 
 import copy
@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
+    validate_data,
 )
 
 from sarcfeat.survival import make_y
@@ -122,6 +123,42 @@ def with_site(estimator):
 
     members = {"fit": fit, "transform": transform, "fit_transform": fit_transform}
     return _adapted(base, estimator, members)
+
+
+def with_inputs(estimator):
+    """Return a copy of a published nomogram that reads its inputs from any X.
+
+    The first column becomes each of its numbers, and the sign of it each of its
+    levels; scikit-learn's own `validate_data` stands where X is a frame of inputs.
+    """
+    base = type(estimator)
+
+    def _inputs(self, X, *, reset):
+        values = validate_data(self, X, reset=reset, dtype=float)
+        first = 20 + np.abs(values[:, 0])
+        named = {name: first for name in self.numbers}
+        for name, known in self.effects.items():
+            words = np.array(list(known), dtype=object)
+            named[name] = words[(values[:, 0] > 0).astype(int)]
+        return pd.DataFrame(named)
+
+    def fit(self, X, y=None):
+        X = _inputs(self, X, reset=True)
+        names = getattr(self, "feature_names_in_", None)
+        n = self.n_features_in_
+        base.fit(self, X, y)
+        self.n_features_in_ = n
+        if names is None:
+            del self.feature_names_in_
+        else:
+            self.feature_names_in_ = names
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        return base.predict(self, _inputs(self, X, reset=False))
+
+    return _adapted(base, estimator, {"fit": fit, "predict": predict})
 
 
 def _adapted(base, estimator, members):

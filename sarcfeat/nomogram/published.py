@@ -152,8 +152,9 @@ class PublishedNomogram(SurvivalMixin, BaseEstimator):
     ) -> None:
         if where.any():
             first = column[where]
+            value = first.tolist()[0]
             raise InvalidInput(
-                f"{type(self).__name__}: column {column.name!r} is {first.tolist()[0]!r} "
+                f"{type(self).__name__}: column {column.name!r} is {value!r} "
                 f"for patient {first.index[0]} ({int(where.sum())} patients in all: "
                 f"{listed(first.index)}); expected {expected}. Impute or leave out "
                 "these patients: a nomogram needs every input."
