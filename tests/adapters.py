@@ -3,7 +3,8 @@
 scikit-learn's checks feed numeric y. `survival` wraps a class so that its ``fit``
 turns any 1-d y into ``(event, time)``; `with_readings` gives an ICC filter a second
 reading of whatever X a check invents; `with_site` gives every row one of two sites;
-`with_inputs` reads the named inputs of a published nomogram from any X. They are for tests only.
+`with_inputs` reads the named inputs of a published nomogram from any X. They are for
+tests only.
 """
 
 import copy
@@ -136,7 +137,7 @@ def with_inputs(estimator):
     def _inputs(self, X, *, reset):
         values = validate_data(self, X, reset=reset, dtype=float)
         first = 20 + np.abs(values[:, 0])
-        named = {name: first for name in self.numbers}
+        named = dict.fromkeys(self.numbers, first)
         for name, known in self.effects.items():
             words = np.array(list(known), dtype=object)
             named[name] = words[(values[:, 0] > 0).astype(int)]
