@@ -2,6 +2,7 @@
 
 from sarcfeat.plots.c_index_forest import c_index_forest
 from sarcfeat.plots.canvas import close
+from sarcfeat.plots.consensus import consensus
 from sarcfeat.plots.kaplan_meier import kaplan_meier
 from sarcfeat.plots.lasso_path import lasso_path
 from sarcfeat.plots.lesion_outlines import lesion_outlines
@@ -10,6 +11,7 @@ from sarcfeat.plots.nomogram import nomogram
 __all__ = [
     "c_index_forest",
     "close",
+    "consensus",
     "kaplan_meier",
     "lasso_path",
     "lesion_outlines",

@@ -78,6 +78,8 @@ class ConsensusClustering(ClusterMixin, TransformerMixin, BaseEstimator):
         The number of groups.
     labels_ : ndarray of int, shape (n_patients,)
         The consensus group of each training patient, numbered from 0 by first member.
+    labels_by_k_ : dict of int to ndarray
+        The same for each k.
     consensus_ : dict of int to ndarray of shape (n_patients, n_patients)
         The consensus for each k.
     table_ : DataFrame
@@ -226,6 +228,7 @@ class ConsensusClustering(ClusterMixin, TransformerMixin, BaseEstimator):
         }
         self.groups_ = _groups_table(self.consensus_, labels)
         self.k_ = _least_ambiguous(self.table_) if self.k == "auto" else int(self.k)
+        self.labels_by_k_ = labels
         self.labels_ = labels[self.k_]
         self.item_consensus_ = item_consensus(self.consensus_[self.k_], self.labels_)
         self.centroids_ = np.stack(
@@ -268,7 +271,7 @@ class ConsensusClustering(ClusterMixin, TransformerMixin, BaseEstimator):
             stacklevel=3,
         )
         self.k_, self.labels_ = 1, np.zeros(n, dtype=np.intp)
-        self.consensus_ = {}
+        self.consensus_, self.labels_by_k_ = {}, {}
         self.table_ = consensus_curves({})
         self.groups_ = _groups_table({}, {})
         self.item_consensus_ = np.full((n, 1), np.nan)
