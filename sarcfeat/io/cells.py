@@ -1,13 +1,14 @@
-"""Delimited text as its cells: what every reader of tables starts from."""
+"""A table as its cells of text: what every reader of tables starts from."""
 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 
 from sarcfeat.exceptions import InputEmpty, InputMissing, InvalidInput
+from sarcfeat.io.parquet import is_parquet, read_parquet
 from sarcfeat.io.trusted import refuse_untrusted
 
 __all__ = ["Cells", "read_cells", "refuse_same_names"]
@@ -25,11 +26,14 @@ class Cells:
     rows : list of list of str
         As many cells as the header has; spaces at their ends removed.
     lines : list of int
-        Line of the file on which each row ends (the header is line 1).
+        Line of the file on which each row ends (the header is line 1); of Parquet,
+        the number of the row.
     separator : str
         Comma, semicolon or tab.
     encoding : str
-        ``utf-8``, ``utf-8 with BOM`` or ``cp1252``.
+        ``utf-8``, ``utf-8 with BOM``, ``cp1252`` or ``parquet``.
+    kinds : list of str
+        Types that a Parquet file gives its columns; empty for text.
     """
 
     path: str
@@ -38,10 +42,13 @@ class Cells:
     lines: list[int]
     separator: str
     encoding: str
+    kinds: list[str] = field(default_factory=list)
 
 
 def read_cells(path: str | PathLike[str]) -> Cells:
     """Read a delimited file; separator and encoding are recognised.
+
+    A Parquet file is read in a process of its own, which can reach nothing else.
 
     Raises
     ------
@@ -50,9 +57,13 @@ def read_cells(path: str | PathLike[str]) -> Cells:
     InvalidInput
         Two columns of one name (letter case aside), or a row with more cells than
         the header.
+    InputCorrupt
+        A Parquet file that cannot be read.
     UntrustedFile
-        A pickle, a DuckDB database or a Parquet file.
+        A pickle or a DuckDB database.
     """
+    if is_parquet(path):
+        return _of_parquet(path)
     refuse_untrusted(path, "Write the table as CSV with the program that made it.")
     raw, encoding = _read_text(Path(path))
     separator = _separator(raw)
@@ -72,6 +83,15 @@ def read_cells(path: str | PathLike[str]) -> Cells:
         rows.append(cells + [""] * (len(header) - len(cells)))
     numbers = [number for number, _ in lines[1:]]
     return Cells(told, header, rows, numbers, separator, encoding)
+
+
+def _of_parquet(path: str | PathLike[str]) -> Cells:
+    table = read_parquet(path)
+    told, names = fspath(path), [name.strip() for name in table.names]
+    refuse_same_names(names, told)
+    rows = [[cell.strip() for cell in row] for row in table.rows]
+    numbers = list(range(1, len(rows) + 1))
+    return Cells(told, names, rows, numbers, ",", "parquet", table.kinds)
 
 
 def refuse_same_names(names: list[str], source: str) -> None:

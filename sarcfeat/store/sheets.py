@@ -64,18 +64,25 @@ class Sheet:
 
 
 def read_sheet(data: Table) -> Sheet:
-    """Take a CSV or a frame apart; nothing is turned into numbers yet."""
+    """Take a table apart; nothing is turned into numbers yet."""
     if isinstance(data, pd.DataFrame):
         return _of_frame(data)
     cells = read_cells(data)
     separator = "tab" if cells.separator == "\t" else cells.separator
+    notes = [f"read as {cells.encoding}, separated by {separator}"]
+    place = "line"
+    if cells.encoding == "parquet":
+        notes = ["read as parquet, in a process of its own"]
+        place = "row"
+        narrow = cells.kinds.count("FLOAT")
+        notes += [f"{narrow} float32 columns cast to float64"] if narrow else []
     return Sheet(
         source=str(Path(data).resolve()),
         sha256=file_sha256(cells.path),
         columns={n: [row[i] for row in cells.rows] for i, n in enumerate(cells.header)},
-        places=[f"line {number}" for number in cells.lines],
+        places=[f"{place} {number}" for number in cells.lines],
         separator=cells.separator,
-        notes=[f"read as {cells.encoding}, separated by {separator}"],
+        notes=notes,
     )
 
 

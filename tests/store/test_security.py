@@ -3,11 +3,18 @@
 import pickle
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 
 from sarcfeat import FeatureStore, Nomogram, Radiomics
-from sarcfeat.exceptions import InvalidInput, StoreError, UntrustedFile
+from sarcfeat.exceptions import (
+    CohortError,
+    InputCorrupt,
+    InvalidInput,
+    StoreError,
+    UntrustedFile,
+)
 
 
 @pytest.fixture
@@ -55,12 +62,46 @@ def test_fault_107_a_database_of_somebody_else_is_no_store(tmp_path):
         FeatureStore(folder / "catalog.duckdb")
 
 
-def test_fault_107_parquet_and_databases_are_no_tables(store, parquet):
-    for door in (store.add_patients, store.add_images, store.add_masks):
-        with pytest.raises(UntrustedFile, match=r"patients\.parquet .*as CSV"):
-            door(parquet)
-    with pytest.raises(UntrustedFile, match=r"catalog\.duckdb is a DuckDB"):
-        store.add_patients(store.path / "catalog.duckdb")
+def test_fault_107_parquet_is_a_table_and_a_database_is_none(store, parquet, tmp_path):
+    store.add_patients(parquet)
+    assert store.explain("P1", "clinical.age").value == 61
+    with pytest.raises(CohortError, match=r"patients\.parquet has no column 'sequ"):
+        store.add_images(parquet)
+    theirs = tmp_path / "theirs.duckdb"
+    duckdb.connect(str(theirs)).close()
+    doors = (store.add_patients, store.add_images, store.add_masks)
+    for path in (store.path / "catalog.duckdb", theirs):
+        for door in doors:
+            with pytest.raises(UntrustedFile, match=rf"{path.name} is a DuckDB"):
+                door(path)
+        with pytest.raises(UntrustedFile, match=rf"{path.name} is a DuckDB"):
+            store.import_features(path, extractor="old", sequence="T1")
+    parquet.write_bytes(parquet.read_bytes()[:-20])
+    with pytest.raises(InputCorrupt, match=r"patients\.parquet cannot be taken over"):
+        store.add_patients(parquet)
+
+
+def test_fault_107_features_of_a_parquet_file(store, tmp_path):
+    names = ["a", "b", 'c"; DROP TABLE unit; --']
+    values = np.array([[0.1 + 0.2, -0.0, 5e-324], [np.nan, 1e30, np.inf]])
+    table = pd.DataFrame(values, columns=names).astype({"b": "float32"})
+    table.insert(0, "patient", ["007", "P2"])
+    path = tmp_path / "features.parquet"
+    with duckdb.connect() as db:
+        db.register("given", table)
+        db.execute(f"COPY given TO '{path}' (FORMAT parquet)")
+    store.add_patients(pd.DataFrame({"site": "x"}, index=["007", "P2"]))
+    report = store.import_features(path, extractor="old", sequence="T1", format="wide")
+    assert (report.imported, report.feature_sets) == (2, {"old.t1": 3})
+    assert "1 float32 columns cast to float64" in report.notes
+    X = store.matrix(None, features="old.t1").X
+    assert list(X.columns[1:]) == [f"old.t1.{name}" for name in names]
+    expected = table[names].to_numpy(dtype=np.float64)
+    assert X.iloc[:, 1:].to_numpy().tobytes() == expected.tobytes()
+    assert str(path) in str(store.explain("007", "old.t1.a"))
+
+
+def test_fault_107_no_query_reads_parquet(store, parquet):
     with pytest.raises(StoreError, match="does not work"):
         store.sql(f"SELECT * FROM '{parquet}'")
     with pytest.raises(StoreError, match="does not work"):
