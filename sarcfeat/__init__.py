@@ -49,6 +49,7 @@ _STAGES = (
     "evaluate",
     "io",
     "metrics",
+    "nets",
     "nomogram",
     "plots",
     "report",
