@@ -7,24 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import LeakageError
 from sarcfeat.store.cohorts import Members
 from sarcfeat.store.connection import Connection
-from sarcfeat.store.features import Request, choose_extractor, read_catalogue
+from sarcfeat.store.features import Catalogue, Request, choose_extractor
 from sarcfeat.store.selection import (
     Candidate,
     candidates,
     choose,
-    phase_of,
     reason_for,
     vectors,
     why_missing,
 )
 
 __all__ = ["Block", "read_block"]
+
+ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Block:
 
 def read_block(
     db: Connection,
+    catalogue: Catalogue,
     members: Members,
     address: str,
     request: Request,
@@ -49,10 +52,9 @@ def read_block(
     extractor: str | Mapping[str, str] | None,
 ) -> Block:
     """Collect one feature set for every patient of the cohort."""
-    catalogue = read_catalogue(db)
     names = request.sets[address]
     chosen_extractor = choose_extractor(catalogue, address, extractor)
-    phase = phase_of(db, address)
+    phase = catalogue.phases[address]
     found = candidates(db, phase, chosen_extractor, members.patients)
     reader = _reader(found, reader, address)
     by_patient: dict[str, list[Candidate]] = {}
@@ -81,16 +83,19 @@ def read_block(
     _refuse_late(request, address, late, missing)
     units = {p: str(c.unit_id) for p, c in picked.items()}
     numbers = vectors(db, units.values(), names, address)
-    values = np.empty((len(members.patients), len(names)))
-    for row, patient in enumerate(members.patients):
-        values[row] = numbers[units[patient]] if patient in units else np.nan
+    lacking = np.full(len(names), np.nan)
+    rows = [
+        numbers[units[patient]] if patient in units else lacking
+        for patient in members.patients
+    ]
     undated = sum(
         c.acquired_at is None and members.index_time[p] is not None
         for p, c in picked.items()
     )
     return Block(
         frame=pd.DataFrame(
-            values,
+            _by_column(rows, len(names)),
+            copy=False,
             index=pd.Index(members.patients, dtype="str", name="patient"),
             columns=pd.Index([f"{address}.{name}" for name in names], dtype="str"),
         ),
@@ -99,6 +104,15 @@ def read_block(
         provenance=_extractor(db, address, chosen_extractor, reader, session, units),
         undated=undated,
     )
+
+
+def _by_column(rows: list[npt.NDArray[np.float64]], n: int) -> npt.NDArray[np.float64]:
+    """Put rows together column by column, as a frame keeps and the hash reads them."""
+    values = np.empty((len(rows), n), order="F")
+    # A few rows at a time stay in the processor's cache while they are turned.
+    for start in range(0, len(rows), ROWS):
+        values[start : start + ROWS] = rows[start : start + ROWS]
+    return values
 
 
 def _reader(found: list[Candidate], reader: str | None, address: str) -> str:

@@ -23,6 +23,7 @@ class Catalogue:
 
     names: dict[str, list[str]]
     extractors: dict[str, dict[str, str]]
+    phases: dict[str, str]
     roles: dict[str, str]
 
 
@@ -49,16 +50,19 @@ def read_catalogue(db: Connection) -> Catalogue:
     """Read the names of all features."""
     names: dict[str, list[str]] = {}
     extractors: dict[str, dict[str, str]] = {}
-    for address, extractor, version, features in db.rows(
-        "SELECT s.address, s.extractor_id, e.version, s.names FROM feature_set s "
-        "JOIN extractor e USING (extractor_id) ORDER BY s.commit_no, s.feature_set_id"
+    phases: dict[str, str] = {}
+    for address, phase, extractor, version, features in db.rows(
+        "SELECT s.address, s.phase, s.extractor_id, e.version, s.names "
+        "FROM feature_set s JOIN extractor e USING (extractor_id) "
+        "ORDER BY s.commit_no, s.feature_set_id"
     ):
+        phases.setdefault(address, phase)
         held = names.setdefault(address, [])
         seen = set(held)
         held += [feature for feature in features if feature not in seen]
         extractors.setdefault(address, {})[extractor] = str(version)
     roles = {name: role for name, (role, _) in sorted(live_roles(db).items())}
-    return Catalogue(names, extractors, roles)
+    return Catalogue(names, extractors, phases, roles)
 
 
 def resolve(catalogue: Catalogue, features: str | Sequence[str]) -> Request:

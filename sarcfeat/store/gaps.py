@@ -30,12 +30,13 @@ def missing(
     extractor: str | None,
 ) -> pd.DataFrame:
     """List every gap of a request; asking what is missing is never a leak."""
-    request = resolve(read_catalogue(db), features)
+    catalogue = read_catalogue(db)
+    request = resolve(catalogue, features)
     asked = type(request)(request.sets, request.clinical, set())
     rows: list[list[str]] = []
     for address in asked.sets:
         block = read_block(
-            db, members, address, asked, reader, session, as_of, extractor
+            db, catalogue, members, address, asked, reader, session, as_of, extractor
         )
         rows += block.missing
         rows += _not_numbers(block, address)

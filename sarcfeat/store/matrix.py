@@ -150,9 +150,12 @@ def build_matrix(
             f"as_of={as_of!r}; expected 'index_time', 'written' or None."
         )
     pick(missing, ("keep", "drop"), "choice for missing")
-    request = resolve(read_catalogue(db), features)
+    catalogue = read_catalogue(db)
+    request = resolve(catalogue, features)
     blocks = [
-        read_block(db, members, address, request, reader, session, as_of, extractor)
+        read_block(
+            db, catalogue, members, address, request, reader, session, as_of, extractor
+        )
         for address in request.sets
     ]
     columns, lacking = clinical_columns(

@@ -155,9 +155,11 @@ def read_outcome(db: Connection, name: str) -> pd.DataFrame:
     """Return time (days) and event (0, 1, 2) of an endpoint, by patient."""
     known = [row[0] for row in db.rows("SELECT DISTINCT endpoint FROM outcome")]
     pick(name, sorted(known), "endpoint")
-    rows = db.rows(
+    columns = db.arrays(
         "SELECT patient_id, time_days, event FROM outcome WHERE retired_no IS NULL "
         "AND endpoint = ? ORDER BY patient_id",
         [name],
     )
-    return pd.DataFrame(rows, columns=["patient", "time", "event"]).set_index("patient")
+    index = pd.Index(columns["patient_id"].tolist(), dtype="str", name="patient")
+    values = {"time": columns["time_days"], "event": columns["event"].astype(np.int64)}
+    return pd.DataFrame(values, index=index)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +30,7 @@ __all__ = [
 AS_OF = ("index_time", "written", None)
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One mask of one image of a patient, and its unit if there is one."""
 
     patient: str
@@ -68,7 +66,7 @@ def candidates(
         "ORDER BY i.patient_id, m.reader, m.session, m.mask_id",
         [extractor, list(patients), phase, imported(db, extractor)],
     )
-    return [Candidate(*row) for row in rows]
+    return list(map(Candidate._make, rows))
 
 
 def imported(db: Connection, extractor: str) -> bool:
@@ -118,11 +116,9 @@ def choose(
             f"as_of={as_of!r}; expected 'index_time', 'written' or None."
         )
     usable = [c for c in found if admissible(c, index_time, as_of)]
-    return max(
-        usable,
-        key=lambda c: (c.acquired_at or 0, c.n_voxels or 0, c.mask_id),
-        default=None,
-    )
+    if len(usable) < 2:
+        return usable[0] if usable else None
+    return max(usable, key=lambda c: (c.acquired_at or 0, c.n_voxels or 0, c.mask_id))
 
 
 def why_missing(

@@ -49,10 +49,10 @@ def microseconds(cell: Any) -> int | None:
     >>> microseconds("1970-01-02"), microseconds(None)
     (86400000000, None)
     """
-    if cell is None or pd.isna(cell) or cell == "":
-        return None
     if isinstance(cell, str):
-        return _of_text(cell)
+        return _of_text(cell) if cell else None
+    if cell is None or pd.isna(cell):
+        return None
     if isinstance(cell, int | float):
         raise TypeError("a number is not a date")
     else:
