@@ -273,6 +273,14 @@ def encode(
     name: Annotated[
         str, typer.Option(help="Name of the feature sets: <name>.<sequence>.")
     ] = "radiomics",
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Image of a training patient, for histogram matching."),
+    ] = None,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(help="JSON of Landmarks.save, for Nyúl's scale."),
+    ] = None,
     sequence: Annotated[
         list[str] | None, typer.Option(help="Only these sequences.")
     ] = None,
@@ -285,10 +293,12 @@ def encode(
     """Extract radiomics features; only what is missing or has changed."""
     from sarcfeat.encoders import Radiomics
 
+    given = {"reference": reference, "landmarks": landmarks}
+    files = {key: path for key, path in given.items() if path is not None}
     with open_store(store) as opened:
         finish(
             opened.encode(
-                Radiomics(params, name=name),
+                Radiomics(params, name=name, files=files),
                 cohort=cohort,
                 sequences=sequence,
                 n_jobs=n_jobs,

@@ -3,7 +3,8 @@
 from sarcfeat.encoders.catalogue import describe
 from sarcfeat.encoders.encoded import Encoded, Encoder
 from sarcfeat.encoders.landmarks import Landmarks
-from sarcfeat.encoders.parameters import canonical, load_params, shipped
+from sarcfeat.encoders.parameter_files import load_params, shipped
+from sarcfeat.encoders.parameters import canonical
 from sarcfeat.encoders.perturbation import perturb_mask, write_perturbed_mask
 from sarcfeat.encoders.preprocess import Preprocess
 from sarcfeat.encoders.radiomics import Radiomics

@@ -38,9 +38,11 @@ class Feature:
     default: bool
 
 
-# Identifiers: Zwanenburg et al., IBSI reference manual (arXiv:1612.07003v11).
-# Kurtosis has none: pyradiomics does not subtract 3 as the IBSI does. TotalEnergy,
-# MCC and the in-plane diameters are not defined there.
+# Identifiers: Zwanenburg et al., IBSI reference manual, checked against pyradiomics'
+# own table (featuresDict_IBSIv7.tsv, by meaning: it swaps Idm, Idmn and Idn) and, for
+# GLRLM, GLSZM and GLDM, DICOM's context groups 7475, 7476 and 7501. Kurtosis has none:
+# pyradiomics does not subtract 3 as the IBSI does. TotalEnergy, MCC and the in-plane
+# diameters are not defined there.
 _TABLES = {
     "shape": """
         Elongation Q3CK 1
@@ -88,7 +90,7 @@ _TABLES = {
         Range 2OJQ image
         RobustMeanAbsoluteDeviation 1128 image
         RootMeanSquared 5ZWQ image
-        Skewness KE2M 1
+        Skewness KE2A 1
         TotalEnergy - image2.mm3
         Uniformity BJ5W 1
         Variance ECT3 image2
@@ -149,7 +151,7 @@ _TABLES = {
         LowGrayLevelZoneEmphasis XMSY 1
         SizeZoneNonUniformity 4JP3 1
         SizeZoneNonUniformityNormalized VB3A 1
-        SmallAreaEmphasis P001 1
+        SmallAreaEmphasis 5QRC 1
         SmallAreaHighGrayLevelEmphasis HW1V 1
         SmallAreaLowGrayLevelEmphasis 5RAI 1
         ZoneEntropy GU8N bit
@@ -162,7 +164,7 @@ _TABLES = {
         DependenceNonUniformityNormalized OKJI 1
         DependenceVariance DNX2 1
         GrayLevelNonUniformity FP8K 1
-        GrayLevelVariance 1PRV 1
+        GrayLevelVariance 1PFV 1
         HighGrayLevelEmphasis OAE7 1
         LargeDependenceEmphasis IMOQ 1
         LargeDependenceHighGrayLevelEmphasis 9QMG 1

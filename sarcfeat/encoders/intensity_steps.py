@@ -117,15 +117,19 @@ class HistogramMatch:
             object.__setattr__(self, "reference", fspath(self.reference))
             object.__setattr__(self, "sha256", found)
 
-    def apply(self, image: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the matched image and the mask as it was."""
-        import SimpleITK
-
+    def check_named(self) -> None:
+        """Refuse to start without a reference."""
         if self.reference is None:
             raise InvalidInput(
                 "HistogramMatch: no reference image is named. Write `reference: FILE` "
                 "into a copy of the parameters, or pass files={'reference': FILE}."
             )
+
+    def apply(self, image: Any, mask: Any) -> tuple[Any, Any]:
+        """Return the matched image and the mask as it was."""
+        import SimpleITK
+
+        self.check_named()
         sha256_of(self.reference, "HistogramMatch: reference", self.sha256)
         target = SimpleITK.ReadImage(str(self.reference), SimpleITK.sitkFloat64)
         return SimpleITK.HistogramMatching(

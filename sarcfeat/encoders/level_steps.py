@@ -111,24 +111,34 @@ class Resegment:
                 )
             object.__setattr__(self, "sigma", float(self.sigma))
 
+    def interval(self, image: Any, mask: Any) -> tuple[float, float]:
+        """Return the lowest and the highest grey value that stay in the lesion.
+
+        The moments are those of the mask after the range was applied, as the IBSI
+        has it.
+        """
+        import SimpleITK
+
+        voxels = SimpleITK.GetArrayFromImage(image).astype(float)
+        drawn = voxels[places(voxels, mask, "mask")]
+        low, high = self.range if self.range is not None else (-np.inf, np.inf)
+        kept = drawn[(drawn >= low) & (drawn <= high)]
+        if self.sigma is not None and kept.size:
+            centre, reach = kept.mean(), self.sigma * kept.std()
+            low, high = max(low, centre - reach), min(high, centre + reach)
+        if not ((drawn >= low) & (drawn <= high)).any():
+            raise EmptyROI(
+                f"Resegment: no voxel of the lesion (grey values {drawn.min():g} to "
+                f"{drawn.max():g}) lies in range {self.range}, sigma {self.sigma}. Is "
+                "the range meant for this image?"
+            )
+        return float(low), float(high)
+
     def apply(self, image: Any, mask: Any) -> tuple[Any, Any]:
         """Return the image as it was and the smaller mask."""
         import SimpleITK
 
+        low, high = self.interval(image, mask)
         voxels = SimpleITK.GetArrayFromImage(image).astype(float)
-        drawn = places(voxels, mask, "mask")
-        kept = drawn.copy()
-        if self.range is not None:
-            kept &= (voxels >= self.range[0]) & (voxels <= self.range[1])
-        if self.sigma is not None:
-            # The IBSI takes the moments of the mask after the range was applied.
-            inside = voxels[kept] if kept.any() else voxels[drawn]
-            reach = self.sigma * inside.std()
-            kept &= np.abs(voxels - inside.mean()) <= reach
-        if not kept.any():
-            raise EmptyROI(
-                f"Resegment: no voxel of the lesion (grey values "
-                f"{voxels[drawn].min():g} to {voxels[drawn].max():g}) lies in range "
-                f"{self.range}, sigma {self.sigma}. Is the range meant for this image?"
-            )
+        kept = places(voxels, mask, "mask") & (voxels >= low) & (voxels <= high)
         return image, like(mask, kept.astype(np.uint8))

@@ -8,22 +8,16 @@ of one filter only); each of them is refused here with the name of the key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.resources import files
-from os import PathLike, fspath
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
-from sarcfeat._validation import did_you_mean, listed, pick
+from sarcfeat._validation import listed, pick
 from sarcfeat.encoders.catalogue import FAMILIES, FILTERS, WITHDRAWN
-from sarcfeat.exceptions import InputMissing, InvalidInput, UnknownName
-from sarcfeat.io import refuse_untrusted
+from sarcfeat.encoders.preprocess import Preprocess
+from sarcfeat.exceptions import InvalidInput, UnknownName
 
-__all__ = ["canonical", "load_params", "shipped"]
+__all__ = ["canonical"]
 
-Source = str | PathLike[str] | Mapping[str, Any] | None
 Check = Callable[[Any], bool]
 
 
@@ -167,68 +161,13 @@ _NEEDS = MappingProxyType(
 )
 
 
-def shipped() -> list[str]:
-    """List the parameter files that come with the package.
-
-    Examples
-    --------
-    >>> shipped()
-    ['all_filters.yaml', 'demo.yaml', 'dlr_nomogram.yaml', 'mri.yaml', 'pet.yaml']
-    """
-    folder = files("sarcfeat.encoders") / "params"
-    return sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
+# Feature sets with a definition of their own, asked for by name (see lifex.py).
+FEATURE_SETS = ("lifex", "lifex+shape")
 
 
-def load_params(source: Source) -> dict[str, Any]:
-    """Read parameters from a file, a shipped file's name or a dict, and check them.
-
-    Parameters
-    ----------
-    source : path, str, dict or None
-        A pyradiomics parameter file (YAML or JSON), the name of a shipped one
-        (see :func:`shipped`), a dict of the same layout, or None for ``mri.yaml``.
-
-    Returns
-    -------
-    dict
-        The canonical form; see :func:`canonical`.
-
-    Raises
-    ------
-    InputMissing
-        There is no such file.
-    InvalidInput, UnknownName
-        A key, filter, family or feature is unknown, or a value does not fit.
-
-    Examples
-    --------
-    >>> load_params("demo.yaml")["setting"]["normalize"]
-    True
-    """
-    if source is None:
-        source = "mri.yaml"
-    if isinstance(source, Mapping):
-        return canonical(source, "params")
-    where = fspath(source)
-    path = Path(where)
-    if path.is_file():
-        refuse_untrusted(path, "Give a YAML file of pyradiomics parameters.")
-        text = path.read_text(encoding="utf-8")
-    elif where in shipped():
-        text = (files("sarcfeat.encoders") / "params" / where).read_text("utf-8")
-    else:
-        raise InputMissing(
-            f"No parameter file {where}.{did_you_mean(where, shipped())} "
-            f"Shipped with sarcfeat: {', '.join(shipped())}."
-        )
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"{where} is not YAML: {error}.") from error
-    return canonical({} if content is None else content, where)
-
-
-def canonical(content: Any, where: str = "params") -> dict[str, Any]:
+def canonical(
+    content: Any, where: str = "params", *, chain: Preprocess | None = None
+) -> dict[str, Any]:
     """Check parameters and write them so that equal requests are equal dicts.
 
     Keys are sorted, null values dropped, families spelled out feature by feature,
@@ -239,9 +178,12 @@ def canonical(content: Any, where: str = "params") -> dict[str, Any]:
     content : dict
         ``setting``, ``imageType`` and ``featureClass`` of pyradiomics, each optional.
         Without ``imageType`` the original image only; without ``featureClass`` every
-        family except shape2D.
+        family except shape2D. Beside them ``preprocess``, the steps of a
+        :class:`Preprocess`, and ``featureSet`` in place of ``featureClass``.
     where : str
         What the messages call it, normally the file name.
+    chain : Preprocess, optional
+        The chain, where its files were already found; default from ``preprocess``.
 
     Examples
     --------
@@ -258,16 +200,39 @@ def canonical(content: Any, where: str = "params") -> dict[str, Any]:
             "per lesion. Remove it."
         )
     for key in top:
-        _known(key, ("setting", "imageType", "featureClass"), "section", where)
+        _known(key, _SECTIONS, "section", where)
+    if chain is None:
+        chain = Preprocess.from_spec(top.get("preprocess"))
     setting = _settings(top.get("setting"), _GLOBAL, f"{where}: setting")
     image_type = _image_types(top.get("imageType"), where)
     families = _families(top.get("featureClass"), where)
     _check_silent(setting, image_type, families, where)
-    return {
+    found = {
         "featureClass": families,
         "imageType": image_type,
         "setting": {k: v for k, v in setting.items() if k not in _WITHOUT_EFFECT},
     }
+    # Left out where not asked for: what is as it was keeps its fingerprint.
+    if chain:
+        found["preprocess"] = chain.spec
+    if top.get("featureSet") is not None:
+        found.update(_feature_set(top, image_type, where))
+    return found
+
+
+_SECTIONS = ("setting", "imageType", "featureClass", "featureSet", "preprocess")
+
+
+def _feature_set(
+    top: Mapping[str, Any], image_type: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    _known(top["featureSet"], FEATURE_SETS, "feature set", where)
+    if top.get("featureClass") or set(image_type) != {"Original"}:
+        raise InvalidInput(
+            f"{where}: featureSet {top['featureSet']} has its own features on the "
+            "original image. Remove featureClass and imageType, or featureSet."
+        )
+    return {"featureSet": top["featureSet"], "featureClass": {}}
 
 
 def _mapping(content: Any, where: str) -> dict[str, Any]:

@@ -179,6 +179,9 @@ within=image)
                 f"The image has {image.GetSize()} voxels and the mask "
                 f"{mask.GetSize()}; expected one grid."
             )
+        for step in self.steps:
+            if isinstance(step, HistogramMatch):
+                step.check_named()  # before the minutes that N4 may take
         with quiet("sarcfeat.preprocess"):
             mask = SimpleITK.Cast(mask > 0, SimpleITK.sitkUInt8)
             for step in self.steps:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from copy import deepcopy
-from importlib import metadata, resources
 from os import PathLike
 from typing import Any
 
@@ -16,8 +14,17 @@ from sarcfeat._validation import listed, missing_dependency
 from sarcfeat.encoders.catalogue import describe, filtered_names
 from sarcfeat.encoders.crop import crop, margin
 from sarcfeat.encoders.encoded import Encoded
+from sarcfeat.encoders.identity import (
+    check_library,
+    check_name,
+    code_hash,
+    package_version,
+)
 from sarcfeat.encoders.lbp3d import provide_sph_harm
-from sarcfeat.encoders.parameters import Source, load_params
+from sarcfeat.encoders.lifex import LIFEX
+from sarcfeat.encoders.parameter_files import Files, Source, load_chain
+from sarcfeat.encoders.prepared import level_settings, prepare
+from sarcfeat.encoders.preprocess import Preprocess
 from sarcfeat.encoders.quiet import quiet
 from sarcfeat.encoders.region import (
     TOLERANCE,
@@ -35,7 +42,20 @@ __all__ = ["Radiomics"]
 PACKAGE = "pyradiomics-cuda"
 
 # The files whose text decides a value; their hash is part of the fingerprint.
-_CODE = ("crop.py", "lbp3d.py", "parameters.py", "radiomics.py", "region.py")
+_CODE = (
+    "crop.py",
+    "geometry_steps.py",
+    "intensity_steps.py",
+    "landmarks.py",
+    "lbp3d.py",
+    "level_steps.py",
+    "lifex.py",
+    "parameters.py",
+    "prepared.py",
+    "preprocess.py",
+    "radiomics.py",
+    "region.py",
+)
 
 # Settings that this package handles itself; pyradiomics would set them globally or
 # differently.
@@ -57,8 +77,9 @@ class Radiomics:
     ----------
     params : path, str, dict or None
         A pyradiomics parameter file (YAML), the name of a shipped one (``demo.yaml``,
-        ``mri.yaml``, ``pet.yaml``, ``dlr_nomogram.yaml``, ``all_filters.yaml``), or a
-        dict of the same layout. Default: ``mri.yaml``.
+        ``mri.yaml``, ``pet.yaml``, ``all_filters.yaml``; of the published systems
+        ``dlr_nomogram.yaml``, ``gradient_blending.yaml``, ``radiotranscriptomics.yaml``
+        and ``roinet.yaml``), or a dict of the same layout. Default: ``mri.yaml``.
     name : str
         Name of the feature set, the first part of its address ``radiomics.t1``.
     label : int
@@ -66,6 +87,12 @@ class Radiomics:
     crop : bool
         Cut the image to the lesion and what the filters need around it before
         filtering. Faster on large images; the features are the same.
+    preprocess : Preprocess or its spec, optional
+        What is done to image and mask first, in place of the parameters' own
+        ``preprocess``. Its last Resegment, BinWidth and BinCount are handed to
+        pyradiomics, which discretises every filtered image anew.
+    files : dict, optional
+        ``{"reference": path}`` or ``{"landmarks": path}`` for steps that name no file.
 
     Attributes
     ----------
@@ -108,13 +135,17 @@ class Radiomics:
         name: str = "radiomics",
         label: int = 1,
         crop: bool = True,
+        preprocess: Preprocess | list | None = None,
+        files: Files | None = None,
     ) -> None:
-        _check_name(name)
+        check_name(name)
         self.name = name
         self.label = label
         self.crop = crop
-        self._params = load_params(params)
-        self._names = filtered_names(self._params)
+        self._params, chain = load_chain(params, preprocess=preprocess, given=files)
+        self._chain, self._levels = chain.before_levels()
+        self._own = LIFEX.get(self._params.get("featureSet"))
+        self._names = self._own.names if self._own else filtered_names(self._params)
 
     def __repr__(self) -> str:
         return f"<Radiomics {self.name!r}: {len(self._names)} features>"
@@ -136,8 +167,8 @@ class Radiomics:
         SimpleITK filters and resamples; its bug-fix releases are taken as harmless, so
         that they do not ask for every lesion to be encoded again.
         """
-        itk = ".".join(_version("SimpleITK").split(".")[:2])
-        return f"{PACKAGE} {_version(PACKAGE)}, SimpleITK {itk}"
+        itk = ".".join(package_version("SimpleITK").split(".")[:2])
+        return f"{PACKAGE} {package_version(PACKAGE)}, SimpleITK {itk}"
 
     def fingerprint(self) -> dict[str, Any]:
         """Say in plain JSON types what decides the values.
@@ -156,7 +187,7 @@ class Radiomics:
             "version": self.version,
             "params": self.params,
             "weights_sha256": None,
-            "code": _code_hash(),
+            "code": code_hash(_CODE),
         }
 
     def describe_feature(self, name: str) -> dict[str, str | None]:
@@ -172,6 +203,8 @@ class Radiomics:
         dict
             ``image_filter``, ``family``, ``ibsi`` and ``unit``; see the Notes above.
         """
+        if self._own is not None:
+            return self._own.describe(name)
         found = describe(name)
         shifted = self._params["setting"].get("voxelArrayShift", 0) != 0
         if shifted and name.endswith(tuple(f"firstorder_{f}" for f in _SHIFTED)):
@@ -212,7 +245,7 @@ class Radiomics:
         MissingDependency
             pyradiomics, or a library that a filter needs, is not installed.
         """
-        extractor = self._extractor()
+        self._check_libraries()
         setting = self._params["setting"]
         region = read_region(
             image_path,
@@ -221,8 +254,21 @@ class Radiomics:
             tolerance=setting.get("geometryTolerance", TOLERANCE),
             resample_mask=setting.get("correctMask", False),
         )
-        self._check(region)
-        found, said = self._run(extractor, region)
+        check_finite(region, needs_surroundings=self._needs_surroundings())
+        if self._chain:
+            region = prepare(region, self._chain)
+        levels = level_settings(self._levels, region)
+        self._check(region, levels)
+        found: dict[str, Any] = {}
+        said: list[str] = []
+        for prefix, families, more in self._runs():
+            extractor = self._extractor(families, {**levels, **more})
+            results, notes = self._run(extractor, region)
+            found.update({f"{prefix}{name}": v for name, v in results.items()})
+            said += [note for note in notes if note not in said]
+        if self._own is not None:
+            found = self._own.derive(found, region)
+        self._check_complete(found, region, said)
         values = np.array([float(found[name]) for name in self._names])
         undefined = [
             n for n, v in zip(self._names, values, strict=True) if not np.isfinite(v)
@@ -231,26 +277,34 @@ class Radiomics:
             said.append(f"{len(undefined)} features undefined: {listed(undefined)}.")
         return Encoded(self.feature_names, values, [*region.warnings, *said])
 
-    def _check(self, region: Region) -> None:
+    def _runs(self) -> Iterator[tuple[str, Mapping[str, Any], dict[str, Any]]]:
+        """Give what pyradiomics is asked for: prefix, families, settings."""
+        if self._own is None:
+            yield "", self._params["featureClass"], {}
+        else:
+            yield from self._own.runs(self._params["setting"])
+
+    def _check(self, region: Region, levels: Mapping[str, Any]) -> None:
         setting = self._params["setting"]
         check_size(
             region,
             dimensions=self._dimensions(),
             fewest=setting.get("minimumROISize"),
         )
-        check_finite(region, needs_surroundings=self._needs_surroundings())
         check_varies(region)
-        width = self._original_bin_width()
+        width = self._original_bin_width(levels)
         if width is not None:
             scale = setting.get("normalizeScale", 1.0)
             normalised = setting.get("normalize", False)
             check_levels(region, width=width, scale=scale if normalised else None)
 
-    def _original_bin_width(self) -> float | None:
+    def _original_bin_width(self, levels: Mapping[str, Any]) -> float | None:
         """Return the bin width of the unfiltered image; None where none counts."""
         image_type = self._params["imageType"]
-        texture = any(not f.startswith("shape") for f in self._params["featureClass"])
-        merged = {**self._params["setting"], **image_type.get("Original", {})}
+        families = self._params["featureClass"]
+        texture = self._own or any(not f.startswith("shape") for f in families)
+        own = image_type.get("Original", {})
+        merged = {**self._params["setting"], **levels, **own}
         if not texture or "Original" not in image_type or "binCount" in merged:
             return None
         return float(merged.get("binWidth", BIN_WIDTH))
@@ -266,20 +320,21 @@ class Radiomics:
             set(self._params["imageType"]) != {"Original"}
             or setting.get("normalize", False)
             or "resampledPixelSpacing" in setting
+            or bool(self._chain)
         )
 
-    def _extractor(self) -> Any:
+    def _check_libraries(self) -> None:
+        check_library("radiomics", PACKAGE)
+        for filter_ in self._params["imageType"]:
+            check_library(*_FILTER_LIBRARIES.get(filter_, ("radiomics", PACKAGE)))
+
+    def _extractor(self, families: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
         try:
             from radiomics.featureextractor import RadiomicsFeatureExtractor
         except ImportError as error:
             raise missing_dependency(PACKAGE, "radiomics") from error
-        for filter_ in self._params["imageType"]:
-            _check_library(*_FILTER_LIBRARIES.get(filter_, ("radiomics", PACKAGE)))
-        setting = {
-            key: value
-            for key, value in self._params["setting"].items()
-            if key not in _OURS
-        }
+        asked = {**self._params["setting"], **more}
+        setting = {key: value for key, value in asked.items() if key not in _OURS}
         with quiet("radiomics"):
             extractor = RadiomicsFeatureExtractor(
                 **setting,
@@ -287,7 +342,7 @@ class Radiomics:
                 minimumROIDimensions=self._dimensions(),
             )
         extractor.enabledImagetypes = deepcopy(self._params["imageType"])
-        extractor.enabledFeatures = deepcopy(self._params["featureClass"])
+        extractor.enabledFeatures = {k: list(v) for k, v in families.items()}
         return extractor
 
     def _run(self, extractor: Any, region: Region) -> tuple[Mapping, list[str]]:
@@ -306,6 +361,11 @@ class Radiomics:
                 f"{region.what}: {str(error).strip().rstrip('.')}. Check resampling, "
                 "resegmentation and filters against the size of this lesion."
             ) from error
+        return found, said
+
+    def _check_complete(
+        self, found: Mapping[str, Any], region: Region, said: list[str]
+    ) -> None:
         missing = [name for name in self._names if name not in found]
         if missing:
             raise InvalidInput(
@@ -314,7 +374,6 @@ class Radiomics:
                 f"{' '.join(said) or 'pyradiomics gave no reason.'} "
                 "Remove the filter or family, or use larger lesions."
             )
-        return found, said
 
     def _prepare(self, extractor: Any, region: Region) -> tuple[Any, Any]:
         """Normalise over the whole image, then cut away what no filter needs."""
@@ -329,14 +388,6 @@ class Radiomics:
         return crop(region, voxels)
 
 
-def _check_name(name: Any) -> None:
-    """Refuse what could not stand in ``<name>.<sequence>.<feature>``."""
-    if not isinstance(name, str) or not name.strip() or "." in name:
-        raise InvalidInput(
-            f"name is {name!r}; expected a text without a dot, such as 'radiomics'."
-        )
-
-
 def _is_too_small(message: str) -> bool:
     signs = (
         "dimensions",
@@ -347,25 +398,3 @@ def _is_too_small(message: str) -> bool:
         "No labels found",
     )
     return any(sign in message for sign in signs)
-
-
-def _check_library(module: str, package: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        raise missing_dependency(package, "radiomics")
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError as error:
-        raise missing_dependency(package, "radiomics") from error
-
-
-def _code_hash() -> str:
-    digest = hashlib.sha256()
-    for name in _CODE:
-        source = (resources.files("sarcfeat.encoders") / name).read_bytes()
-        digest.update(source.replace(b"\r\n", b"\n"))
-    return digest.hexdigest()

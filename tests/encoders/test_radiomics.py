@@ -338,7 +338,8 @@ def test_a_real_sarcoma_in_seconds(real_data):
 def test_every_shipped_file_runs_on_a_real_lesion(real_data, name):
     folder = real_data / "images" / "sts" / "STS_008"
     kind = "PET" if name == "pet.yaml" else "MR_T1"
-    encoder = Radiomics(name)
+    reference = real_data / "images" / "sts" / "STS_002" / "MR_T1_image.nii.gz"
+    encoder = Radiomics(name, files={"reference": reference})
     encoded = encoder.encode(
         folder / f"{kind}_image.nii.gz", folder / f"{kind}_mask.nii.gz"
     )

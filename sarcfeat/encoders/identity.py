@@ -1,0 +1,45 @@
+"""What every encoder says of itself: its name, its libraries, its own source."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from importlib import metadata, resources
+from importlib.util import find_spec
+from typing import Any
+
+from sarcfeat._validation import missing_dependency
+from sarcfeat.exceptions import InvalidInput
+
+__all__ = ["check_library", "check_name", "code_hash", "package_version"]
+
+
+def check_name(name: Any) -> None:
+    """Refuse what could not stand in ``<name>.<sequence>.<feature>``."""
+    if not isinstance(name, str) or not name.strip() or "." in name:
+        raise InvalidInput(
+            f"name is {name!r}; expected a text without a dot, such as 'radiomics'."
+        )
+
+
+def check_library(module: str, package: str) -> None:
+    """Refuse to start without a library, before any image is read."""
+    if find_spec(module) is None:
+        raise missing_dependency(package, "radiomics")
+
+
+def package_version(package: str) -> str:
+    """Return the version of an installed package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError as error:
+        raise missing_dependency(package, "radiomics") from error
+
+
+def code_hash(files: Iterable[str]) -> str:
+    """Return the sha256 of source files of ``sarcfeat.encoders``, in this order."""
+    digest = hashlib.sha256()
+    for name in files:
+        source = (resources.files("sarcfeat.encoders") / name).read_bytes()
+        digest.update(source.replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
