@@ -62,6 +62,7 @@ class Connection:
         self._looks: weakref.WeakSet[Connection] = weakref.WeakSet()
         self.journal: Journal | None = None
         self._commit: int | None = None
+        self._last: int | None = None
         self._wrote = False
         try:
             self._db = duckdb.connect(str(path), read_only, CONFIG)
@@ -213,8 +214,9 @@ class Connection:
             return
         self.rows("BEGIN TRANSACTION")
         try:
-            number = int(self.one("SELECT commit_no FROM store_meta")[0]) + 1
-            self._commit = number
+            # Nobody else writes: the number of one's own last commit still holds.
+            last = self.commit_no if self._last is None else self._last
+            self._commit = number = last + 1
             self._wrote = False
             yield number
             if self._wrote:
@@ -224,10 +226,12 @@ class Connection:
                     [number, what],
                 )
             self.rows("COMMIT")
+            self._last = number if self._wrote else last
             if self._wrote and self.journal is not None:
                 self.journal.add(number, what)
         except BaseException as error:
             # Ctrl-C included: either the whole block is there or none of it.
+            self._last = None
             self._roll_back()
             if isinstance(error, duckdb.Error) and "No space left" in str(error):
                 raise _disk_full(self.path) from error

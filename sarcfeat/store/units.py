@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -310,6 +311,12 @@ def _set_aside(db: Connection, run: str, results: Sequence[Result]) -> None:
             )
 
 
+@lru_cache(maxsize=8)
+def _set_id(extractor: str, phase: str, names: tuple[str, ...]) -> str:
+    """Name a feature set; asked anew for each batch of a run."""
+    return digest("feature_set", extractor, phase, list(names))
+
+
 def _feature_set(
     db: Connection,
     encoder: Describes,
@@ -318,7 +325,7 @@ def _feature_set(
     names: tuple[str, ...],
 ) -> str:
     """Write the names of a feature set once; return its id."""
-    name = digest("feature_set", extractor, phase, list(names))
+    name = _set_id(extractor, phase, names)
     if db.rows("SELECT 1 FROM feature_set WHERE feature_set_id = ?", [name]):
         return name
     address = f"{encoder.name}.{phase.lower()}"
