@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +14,10 @@ from sarcfeat.store.dicom_intake import FromDicom
 from sarcfeat.store.exchange import Exchange
 from sarcfeat.store.history import History
 from sarcfeat.store.inward import Inward
-from sarcfeat.store.migrations import latest_version
 from sarcfeat.store.opening import open_for_writing
 from sarcfeat.store.outward import COUNTS, Outward
 from sarcfeat.store.place import check_place, make_folder, refuse_network
+from sarcfeat.store.settings import write_settings
 from sarcfeat.store.sharing import Sharing
 from sarcfeat.store.snapshots import open_snapshot
 from sarcfeat.store.upkeep import Upkeep
@@ -118,7 +117,7 @@ class FeatureStore(
         for name in FOLDERS:
             (self.path / name).mkdir(exist_ok=True)
         self._db = open_for_writing(self.path, timeout)
-        _write_settings(self.path, self._open)
+        write_settings(self.path, self._open)
 
     def close(self) -> None:
         """Let go of the store; the next process may open it."""
@@ -156,18 +155,3 @@ def _refuse_other_folder(path: Path) -> None:
             f"{path} is not a feature store and is not empty (it holds "
             f"{sorted(strangers)[0]}). Give a new folder."
         )
-
-
-def _write_settings(path: Path, db: Connection) -> None:
-    """Write what a person may want to read about a store without opening it."""
-    file = path / "store.toml"
-    told = {"store_id": db.one("SELECT store_id FROM store_meta")[0]}
-    told["schema_version"] = latest_version()
-    if file.exists() and tomllib.loads(file.read_text(encoding="utf-8")) == told:
-        return
-    file.write_text(
-        "# A sarcfeat feature store. catalog.duckdb holds everything but bags.\n"
-        f'store_id = "{told["store_id"]}"\n'
-        f"schema_version = {told['schema_version']}\n",
-        encoding="utf-8",
-    )

@@ -25,8 +25,9 @@ class Upkeep(Handle):
         """Look at every byte of the store and name the patients it has lost.
 
         The catalogue's file (not what is cached of it), each vector against its
-        checksum, bags, readings, volumes taken out of DICOM, fragments in the inbox
-        and published copies.
+        checksum, bags, readings, volumes taken out of DICOM, fragments in the inbox,
+        published copies, and the plain files that repeat what the catalogue says. Not
+        ``writer.json`` (who has the store open) nor what lies in ``quarantine``.
 
         Parameters
         ----------

@@ -18,6 +18,7 @@ from sarcfeat.store.connection import Connection
 from sarcfeat.store.identity import file_sha256, vector_checksum
 from sarcfeat.store.inbox import BadFragment, RunFolder
 from sarcfeat.store.readings import readings_problem
+from sarcfeat.store.settings import SETTINGS, settings_text
 from sarcfeat.store.snapshots import published
 from sarcfeat.store.tiles import bag_path
 
@@ -77,6 +78,7 @@ def verify(db: Connection, store: Path, *, sources: bool) -> Verification:
     if not damaged:
         # A damaged catalogue is not read: DuckDB would shut it down.
         rows += _vectors(db, checked)
+        rows += _notes(db, store, checked)
     rows += _bags(db, store, checked)
     rows += _readings(store, checked)
     rows += _fragments(db, store, checked)
@@ -121,6 +123,37 @@ def _vectors(db: Connection, checked: Counter[str]) -> Iterator[Row]:
     for patient, phase, _, unit in _owners(db, [row[0] for row in empty]):
         reason = f"Patient {patient}, {phase}: unit {unit} has lost its numbers"
         yield [patient, "vector", None, "no_numbers", reason]
+
+
+def _notes(db: Connection, store: Path, checked: Counter[str]) -> Iterator[Row]:
+    """Look at the two plain files that repeat what the catalogue says."""
+    if db.read_only:  # they go with the store, not with a published copy
+        return
+    told = store / SETTINGS
+    checked["notes"] += 1
+    if not told.is_file():
+        yield [
+            None,
+            "note",
+            str(told),
+            MISSING,
+            f"{told} is gone. Open the store again",
+        ]
+    elif told.read_bytes() != settings_text(db).encode():
+        cure = "Open the store again: it is written anew"
+        yield [None, "note", str(told), CHANGED, f"{told} has changed bytes. {cure}"]
+    journal = store / "commits.log"
+    if not journal.is_file():
+        return
+    checked["notes"] += 1
+    known = {
+        f"{number}\t{' '.join(what.split())}"
+        for number, what in db.rows("SELECT commit_no, what FROM commit_log")
+    }
+    text = journal.read_text(encoding="utf-8", errors="replace")
+    if not text.endswith("\n") or not set(text[:-1].split("\n")) <= known:
+        reason = f"{journal} does not say what the catalogue says was committed"
+        yield [None, "note", str(journal), CHANGED, reason]
 
 
 def _changed(db: Connection, units: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from sarcfeat import FeatureStore
 from sarcfeat.exceptions import InputMissing
+from sarcfeat.store.inbox import RunFolder
 from tests.store.fakes import FakeEncoder, OddEncoder, clinical, image_path, mask_path
 
 BLOCKS = 12_288
@@ -116,6 +117,54 @@ def test_fault_091_bit_rot_in_the_catalogue(tmp_path, root):
         path.write_bytes(whole)
         assert store.verify().ok
         assert not list(store.path.glob(".verify-*"))
+
+
+def test_fault_091_any_changed_byte_of_any_file_is_found(full, root, monkeypatch):
+    """Catalogue, log, copies, bags, readings, volumes, fragments and notes."""
+    folder = full.path / "images" / "P001"
+    folder.mkdir(parents=True)
+    shutil.copy(image_path(root, "P001"), folder / "T9_a_image.nii.gz")
+    path = str(folder / "T9_a_image.nii.gz")
+    full.add_images(
+        pd.DataFrame({"patient": ["P001"], "sequence": ["T9"], "path": [path]})
+    )
+    full.publish()
+    shutil.copy(full.publish(), full.path / "backups.duckdb")
+    (full.path / "backups").mkdir()
+    shutil.move(full.path / "backups.duckdb", full.path / "backups" / "old.duckdb")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "clear", lambda self: None)
+        patch.setattr(RunFolder, "remove", lambda self, paths: None)
+        full.encode(FakeEncoder(name="other"), sequences=["T1"])
+    full.add_patients(clinical(3).assign(weight=70.0))
+    files = [p for p in full.path.rglob("*") if p.is_file() and p.name != "writer.json"]
+    kinds = {p.relative_to(full.path).parts[0] for p in files}
+    assert kinds == {
+        *("arrays", "backups", "images", "inbox", "readings", "snapshots"),
+        *("catalog.duckdb", "catalog.duckdb.wal", "commits.log", "store.toml"),
+    }
+    assert full.verify().ok
+    rng = np.random.default_rng(0)
+    fragments = [p for p in files if p.suffix == ".safetensors" and "inbox" in str(p)]
+    for file in [p for p in files if p not in fragments[2:]]:
+        size = file.stat().st_size
+        for position in rng.integers(0, size, 2):
+            flip(file, int(position))
+            found = full.verify()
+            assert not found.ok, (file, position)
+            told = " ".join(found.problems["reason"])
+            assert file.name.removesuffix(".wal") in told
+            flip(file, int(position))
+    assert full.verify().ok
+
+
+def test_a_store_opens_whatever_its_notes_say(full):
+    told = (full.path / "store.toml").read_text()
+    full.close()
+    (full.path / "store.toml").write_text('store_id = "')
+    with FeatureStore(full.path) as store:
+        assert store.verify().ok
+    assert (full.path / "store.toml").read_text() == told
 
 
 def test_changed_bytes_in_the_log_and_in_a_published_copy(full):
@@ -250,8 +299,6 @@ def test_gc_of_volumes_that_no_image_is_read_from(full, root):
 
 
 def test_gc_of_fragments_that_the_catalogue_holds(full, monkeypatch):
-    from sarcfeat.store.inbox import RunFolder
-
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "clear", lambda self: None)
         patch.setattr(RunFolder, "remove", lambda self, paths: None)
@@ -264,8 +311,6 @@ def test_gc_of_fragments_that_the_catalogue_holds(full, monkeypatch):
 
 
 def test_verify_of_a_damaged_fragment(full, monkeypatch):
-    from sarcfeat.store.inbox import RunFolder
-
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "clear", lambda self: None)
         patch.setattr(RunFolder, "remove", lambda self, paths: None)
