@@ -72,6 +72,24 @@ def survival(estimator):
     return _adapted(base, estimator, members)
 
 
+def binary(estimator):
+    """Return a copy of `estimator` whose fit takes any y: above the median or not."""
+    base = type(estimator)
+
+    def fit(self, X, y=None):
+        if y is None:
+            return base.fit(self, X, y)
+        y = column_or_1d(y, warn=True)
+        ranks = pd.Series(y).rank(method="first") if y.dtype.kind in "fiub" else None
+        if ranks is None:
+            ranks = pd.Series(pd.factorize(y)[0]).rank(method="first")
+        if ranks.isna().any() or not np.isfinite(ranks).all():
+            raise ValueError("Input y contains NaN or infinity.")
+        return base.fit(self, X, (ranks > len(y) / 2).to_numpy().astype(int))
+
+    return _adapted(base, estimator, {"fit": fit})
+
+
 def with_readings(estimator):
     """Return a copy of an ICC filter that finds a second reading of any X.
 

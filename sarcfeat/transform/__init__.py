@@ -3,19 +3,31 @@
 from sarcfeat.transform.columns import columns
 from sarcfeat.transform.combat import ComBat
 from sarcfeat.transform.consensus_clustering import ConsensusClustering
+from sarcfeat.transform.correlation_filter import CorrelationFilter
+from sarcfeat.transform.drop_constant import DropConstant
+from sarcfeat.transform.drop_duplicates import DropDuplicates
 from sarcfeat.transform.icc_filter import ICCFilter
+from sarcfeat.transform.imputer import Imputer
 from sarcfeat.transform.median_imputer import MedianImputer
 from sarcfeat.transform.mrmr import MRMR
+from sarcfeat.transform.robust_clip import RobustClip
 from sarcfeat.transform.univariate_cox_filter import UnivariateCoxFilter
+from sarcfeat.transform.univariate_logistic_filter import UnivariateLogisticFilter
 from sarcfeat.transform.z_score import ZScore
 
 __all__ = [
     "MRMR",
     "ComBat",
     "ConsensusClustering",
+    "CorrelationFilter",
+    "DropConstant",
+    "DropDuplicates",
     "ICCFilter",
+    "Imputer",
     "MedianImputer",
+    "RobustClip",
     "UnivariateCoxFilter",
+    "UnivariateLogisticFilter",
     "ZScore",
     "columns",
 ]

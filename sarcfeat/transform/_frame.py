@@ -10,11 +10,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sarcfeat._validation import listed
+from sarcfeat._validation import listed, select_columns
 from sarcfeat.exceptions import InvalidInput
 
 __all__ = [
     "ColumnFilter",
+    "aligned",
     "checked_names",
     "input_names",
     "read_features",
@@ -34,6 +35,27 @@ def input_names(estimator: Any) -> np.ndarray:
     if names is None:
         names = [f"x{i}" for i in range(estimator.n_features_in_)]
     return np.asarray(names, dtype=object)
+
+
+def aligned(estimator: Any, X: Any) -> Any:
+    """Return the columns of the fit, in its order, of a frame; an array as it is.
+
+    Columns that the fit did not see are left out.
+
+    Raises
+    ------
+    InvalidInput
+        The frame lacks a column of the fit; or has one twice.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if not isinstance(X, pd.DataFrame) or names is None:
+        return X
+    if len(names) == X.shape[1] and np.array_equal(names, X.columns):
+        return X
+    if X.columns.has_duplicates:
+        twice = X.columns[X.columns.duplicated()].unique()
+        raise InvalidInput(f"X holds these columns more than once: {listed(twice)}.")
+    return select_columns(X, list(names), type(estimator).__name__)
 
 
 def read_features(
@@ -88,8 +110,20 @@ def read_features(
     _refuse_text(features, passed)
     if not features.shape[1]:
         return np.empty((len(X), 0)), is_feature
+    _refuse_infinite(features)
     values = check_array(features, estimator=estimator, input_name="X", **rules)
     return values, is_feature
+
+
+def _refuse_infinite(features: pd.DataFrame) -> None:
+    counts = np.isinf(features.to_numpy(dtype=float)).sum(axis=0)
+    where = np.flatnonzero(counts)
+    if len(where):
+        found = listed(f"{features.columns[j]} ({counts[j]} patients)" for j in where)
+        raise InvalidInput(
+            f"Input X contains infinity in {len(where)} columns: {found}. Make such a "
+            "value missing and fill it inside the fold, or leave the column out."
+        )
 
 
 def _holds_numbers(column: pd.Series) -> bool:
@@ -198,6 +232,7 @@ class ColumnFilter(TransformerMixin, BaseEstimator):
             The columns of the training data.
         """
         check_is_fitted(self, "support_")
+        X = aligned(self, X)
         values, _ = read_features(
             self,
             X,

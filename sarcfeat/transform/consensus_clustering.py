@@ -22,7 +22,12 @@ from sarcfeat.transform._consensus import (
     final_groups,
     item_consensus,
 )
-from sarcfeat.transform._frame import checked_names, input_names, read_features
+from sarcfeat.transform._frame import (
+    aligned,
+    checked_names,
+    input_names,
+    read_features,
+)
 from sarcfeat.transform._groupings import distances
 
 __all__ = ["ConsensusClustering"]
@@ -280,6 +285,7 @@ class ConsensusClustering(ClusterMixin, TransformerMixin, BaseEstimator):
 
     def _to_centroids(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "centroids_")
+        X = aligned(self, X)
         values, _ = read_features(self, X, reset=False, passed=self.passthrough)
         if not values.shape[1]:
             return np.zeros((len(values), 1))

@@ -15,6 +15,7 @@ from sarcfeat._validation import check_params, listed
 from sarcfeat.exceptions import NothingSelected
 from sarcfeat.transform._frame import (
     ColumnFilter,
+    aligned,
     input_names,
     read_features,
     reasons,
@@ -129,6 +130,7 @@ class ZScore(ColumnFilter):
             The columns of the training data.
         """
         check_is_fitted(self, "support_")
+        X = aligned(self, X)
         values, is_feature = read_features(
             self, X, reset=False, passed=self.passthrough, allow_nan=True
         )

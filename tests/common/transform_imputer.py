@@ -1,0 +1,3 @@
+from sarcfeat.transform import Imputer
+
+ESTIMATORS = [(Imputer(), {})]
