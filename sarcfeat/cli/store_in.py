@@ -12,6 +12,9 @@ from sarcfeat.cli.console import Store, finish, open_store, pairs
 
 __all__ = ["register"]
 
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Compare bytes, not size and time alone.")
+]
 Pattern = Annotated[
     str, typer.Option(help="Where files lie, with {patient} and {sequence}.")
 ]
@@ -105,12 +108,13 @@ def add_images(
     source: Annotated[Path, typer.Argument(help="Folder of images, or a manifest.")],
     pattern: Pattern = "{patient}/{sequence}_image.nii.gz",
     kind: Annotated[str | None, typer.Option(help="CT, MR or PET.")] = None,
+    rehash: Rehash = False,
 ) -> None:
     """Add the images of a folder; unreadable ones are listed, the others added."""
     from sarcfeat.store import FeatureStore
 
     with FeatureStore(store) as opened:
-        finish(opened.add_images(source, pattern=pattern, kind=kind))
+        finish(opened.add_images(source, pattern=pattern, kind=kind, rehash=rehash))
 
 
 def add_dicom(
@@ -173,12 +177,18 @@ def add_masks(
     session: Annotated[int, typer.Option(help="1 for the first reading, 2 …")] = 1,
     pattern: Pattern = "{patient}/{sequence}_mask.nii.gz",
     label: Annotated[int, typer.Option(help="Voxel value of the lesion.")] = 1,
+    rehash: Rehash = False,
 ) -> None:
     """Add the lesion masks of one reader."""
     with open_store(store) as opened:
         finish(
             opened.add_masks(
-                source, reader=reader, session=session, pattern=pattern, label=label
+                source,
+                reader=reader,
+                session=session,
+                pattern=pattern,
+                label=label,
+                rehash=rehash,
             )
         )
 

@@ -50,15 +50,21 @@ def add_files(
     pattern: str | None,
     *,
     progress: bool = True,
+    rehash: bool = False,
 ) -> Report:
-    """Read every new or changed file of a source; a bad file stops no other."""
+    """Read every new or changed file of a source; a bad file stops no other.
+
+    A file of the same size and time is taken as unchanged, unless `rehash`: then its
+    bytes are compared.
+    """
     named = find_slots(data, pattern, source)
     gone = erased_among(db, {slot.patient for slot in named})
     slots = [slot for slot in named if slot.patient not in gone]
     root = None if isinstance(data, pd.DataFrame) else os.path.abspath(data)
     strangers = _register(db, slots)
     _keep_source(db, source, root, pattern)
-    looks, read = _ingest(db, slots, f"Reading {source.what}s", show=progress)
+    label = f"Reading {source.what}s"
+    looks, read = _ingest(db, slots, label, show=progress, rehash=rehash)
     _forget_stale(db, source, looks, root)
     bad = [look.failure() for look in looks if not look.ok]
     notes = _notes(db, source, strangers, len(slots))
@@ -86,7 +92,12 @@ def refresh(db: Connection, *, progress: bool = True) -> int:
 
 
 def _ingest(
-    db: Connection, slots: Sequence[Slot], label: str, *, show: bool
+    db: Connection,
+    slots: Sequence[Slot],
+    label: str,
+    *,
+    show: bool,
+    rehash: bool = False,
 ) -> tuple[list[Look], int]:
     """Return a look at each slot, images first, and how many files were parsed."""
     looks: list[Look] = []
@@ -100,7 +111,7 @@ def _ingest(
             mine = [slot for slot in slots if slot.what == what]
             for start in range(0, len(mine), BATCH):
                 batch = mine[start : start + BATCH]
-                found, n = _ingest_batch(db, batch, before, images, home, bar)
+                found, n = _ingest_batch(db, batch, before, images, home, bar, rehash)
                 looks += found
                 read += n
     return looks, read
@@ -113,6 +124,7 @@ def _ingest_batch(
     images: Images,
     home: Images | Masks,
     bar: Bar,
+    rehash: bool,
 ) -> tuple[list[Look], int]:
     looks, new, read = [], [], 0
     with db.commit("read files"):
@@ -120,13 +132,15 @@ def _ingest_batch(
             old = before.get(slot.key)
             ids = [i.image_id for i in images.of(slot.patient, slot.phase)]
             holds = old is not None and _still_holds(old, slot, ids)
-            if old is not None and holds and stat_of(slot.path) == _stat(old):
+            same = old is not None and holds and stat_of(slot.path) == _stat(old)
+            if old is not None and same and not rehash:
                 look = old
             else:
                 lies_on = ids[0] if ids and slot.what == "mask" else None
                 usable = old if holds else None
                 look, parsed = look_at(slot, usable, home.parse, lies_on)
-                new.append(look)
+                if look != old:
+                    new.append(look)
                 if not look.ok and look.size is not None:
                     # Another file is there now; a missing one may come back.
                     home.drop(slot)

@@ -117,6 +117,7 @@ class Inward(Handle):
         pattern: str | None = None,
         kind: str | None = None,
         progress: bool = True,
+        rehash: bool = False,
     ) -> Report:
         """Add the images of a folder or a manifest; a bad file stops no other.
 
@@ -135,13 +136,18 @@ class Inward(Handle):
             is called: ``PET…`` and ``CT…``, else MR.
         progress : bool
             Show a bar on a terminal.
+        rehash : bool
+            Compare the bytes of every file, also of those whose size and time are as
+            before: for a disk that does not keep times, or files written in place.
 
         Returns
         -------
         Report
         """
         told = Source("image", kind=kind)
-        return add_files(self._writing, source, told, pattern, progress=progress)
+        return add_files(
+            self._writing, source, told, pattern, progress=progress, rehash=rehash
+        )
 
     def add_masks(
         self,
@@ -152,6 +158,7 @@ class Inward(Handle):
         pattern: str | None = None,
         label: int = 1,
         progress: bool = True,
+        rehash: bool = False,
     ) -> Report:
         """Add a reader's masks; each must lie on its image's voxel grid.
 
@@ -169,13 +176,17 @@ class Inward(Handle):
             Voxel value of the lesion.
         progress : bool
             Show a bar on a terminal.
+        rehash : bool
+            Compare the bytes of every file, whatever its size and time.
 
         Returns
         -------
         Report
         """
         told = Source("mask", reader=reader, session=session, label=label)
-        return add_files(self._writing, source, told, pattern, progress=progress)
+        return add_files(
+            self._writing, source, told, pattern, progress=progress, rehash=rehash
+        )
 
     def add_cohort(
         self,

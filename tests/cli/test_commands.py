@@ -1,6 +1,7 @@
 """The commands of a store, as somebody at a terminal types them."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,21 @@ def test_a_failing_file_is_listed_and_the_status_is_1(folder, tmp_path):
     done = run("add-images", tmp_path / "study", tmp_path / "images")
     assert done.exit_code == 1
     assert "InputEmpty" in done.output
+    assert "P001" in done.output
+
+
+def test_rehash_sees_what_size_and_time_hide(folder, tmp_path):
+    source = tmp_path / "images"
+    image = source / "P001" / "T1_image.nii.gz"
+    image.parent.mkdir(parents=True)
+    image.write_bytes((folder / "images" / "P001" / "T1_image.nii.gz").read_bytes())
+    assert run("add-images", tmp_path / "s", source).exit_code == 0
+    before, whole = image.stat(), image.read_bytes()
+    image.write_bytes(bytes(len(whole)))
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run("add-images", tmp_path / "s", source).exit_code == 0
+    done = run("add-images", tmp_path / "s", source, "--rehash")
+    assert done.exit_code == 1
     assert "P001" in done.output
 
 

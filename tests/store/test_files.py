@@ -8,6 +8,7 @@ import pytest
 
 from sarcfeat import FeatureStore
 from sarcfeat.exceptions import CohortError, InputMissing, UnknownName
+from sarcfeat.store import files as files_module
 from sarcfeat.store import images as images_module
 from sarcfeat.store import masks as masks_module
 from sarcfeat.store.sources import compile_pattern
@@ -22,6 +23,7 @@ from tests.store.fakes import (
 )
 
 MASKS = "{patient}/{sequence}_mask.nii.gz"
+IN_PLACE = "{patient}/{sequence}_image.nii"
 
 
 @pytest.fixture
@@ -60,6 +62,50 @@ def test_touched_file_is_hashed_not_parsed(root, store, reads):
     reads.clear()
     report, _ = add_files(store, root)
     assert (report.ok, report.read, reads) == (6, 0, [])
+
+
+@pytest.fixture
+def in_place(tmp_path, store):
+    """One image whose file can change without its size or time changing."""
+    path = tmp_path / "images" / "P001" / "T1_image.nii"
+    voxels = np.random.default_rng(0).normal(size=(2, 4, 4)).astype(np.float32)
+    write_volume(path, voxels)
+    store.add_images(path.parents[1], pattern=IN_PLACE)
+
+    def change():
+        before = path.stat()
+        write_volume(path, voxels + 1)
+        assert path.stat().st_size == before.st_size
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    return path.parents[1], change
+
+
+def test_size_and_time_are_trusted_unless_rehash(in_place, store, reads):
+    folder, change = in_place
+    reads.clear()
+    change()
+    trusting = store.add_images(folder, pattern=IN_PLACE)
+    assert (trusting.ok, trusting.read, reads) == (1, 0, [])
+    assert len(store.sql("SELECT image_id FROM image")) == 1
+    checked = store.add_images(folder, pattern=IN_PLACE, rehash=True)
+    assert (checked.ok, checked.read, len(reads)) == (1, 1, 1)
+    live = store.sql("SELECT retired_no IS NULL AS live FROM image ORDER BY commit_no")
+    assert live["live"].tolist() == [False, True]
+
+
+def test_rehash_of_unchanged_files_writes_nothing(root, store, reads, monkeypatch):
+    add_files(store, root)
+    before = store.version
+    reads.clear()
+    hashed = []
+    original = files_module.file_sha256
+    monkeypatch.setattr(
+        files_module, "file_sha256", lambda p: hashed.append(p) or original(p)
+    )
+    masks = store.add_masks(root / "masks_A", pattern=MASKS, rehash=True)
+    assert (masks.ok, masks.read, len(hashed), reads) == (6, 0, 6, [])
+    assert store.version == before
 
 
 def test_pattern_is_literal_but_for_its_fields():
