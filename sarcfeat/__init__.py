@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sarcfeat.encoders import Radiomics
-    from sarcfeat.estimators import CoxPH, LassoCox, RiskScore
+    from sarcfeat.estimators import CoxPH, LassoCox, LassoLogistic, RiskScore
     from sarcfeat.nomogram import Nomogram
     from sarcfeat.store import FeatureStore, Readings
     from sarcfeat.survival import check_y, make_y
@@ -30,6 +30,7 @@ _HOME = {
     "FeatureStore": "store",
     "ICCFilter": "transform",
     "LassoCox": "estimators",
+    "LassoLogistic": "estimators",
     "MRMR": "transform",
     "Nomogram": "nomogram",
     "Radiomics": "encoders",
@@ -66,6 +67,7 @@ __all__ = [
     "FeatureStore",
     "ICCFilter",
     "LassoCox",
+    "LassoLogistic",
     "Nomogram",
     "Radiomics",
     "Readings",

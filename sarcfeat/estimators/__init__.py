@@ -1,7 +1,25 @@
-"""Survival models that follow scikit-learn: ``predict`` is risk, higher is worse."""
+"""Models that follow scikit-learn; of a survival model ``predict`` is risk."""
 
 from sarcfeat.estimators.coxph import CoxPH
+from sarcfeat.estimators.extra_survival_trees import ExtraSurvivalTrees
+from sarcfeat.estimators.gradient_boosting import GradientBoostingCox
 from sarcfeat.estimators.lasso_cox import LassoCox
+from sarcfeat.estimators.lasso_cox_selector import LassoCoxSelector
+from sarcfeat.estimators.lasso_logistic import LassoLogistic
+from sarcfeat.estimators.random_survival_forest import RandomSurvivalForest
 from sarcfeat.estimators.risk_score import RiskScore
+from sarcfeat.estimators.stepwise_cox import StepwiseCox
+from sarcfeat.estimators.survival_svm import SurvivalSVM
 
-__all__ = ["CoxPH", "LassoCox", "RiskScore"]
+__all__ = [
+    "CoxPH",
+    "ExtraSurvivalTrees",
+    "GradientBoostingCox",
+    "LassoCox",
+    "LassoCoxSelector",
+    "LassoLogistic",
+    "RandomSurvivalForest",
+    "RiskScore",
+    "StepwiseCox",
+    "SurvivalSVM",
+]

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from sarcfeat._validation import listed
@@ -26,11 +27,15 @@ from sarcfeat.exceptions import InvalidInput
 __all__ = [
     "Curve",
     "ElasticNet",
+    "coefficient_table",
     "cross_validate",
     "decreasing",
     "rescaled_factor",
     "standard_deviation",
+    "summarise",
 ]
+
+HIGHER_IS_BETTER = ("c_index", "auc")
 
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -78,6 +83,20 @@ def decreasing(lambdas: ArrayLike | None) -> Floats | None:
             f"lambdas must be a list of numbers that are not negative; got {lambdas!r}."
         )
     return np.unique(values)[::-1]
+
+
+def coefficient_table(names: ArrayLike, coef: Floats, spread: Floats) -> pd.DataFrame:
+    """Return ``feature, coef, coef_standardised`` of those not 0, largest first."""
+    chosen = np.flatnonzero(coef)
+    table = pd.DataFrame(
+        {
+            "feature": [str(name) for name in np.asarray(names, dtype=object)[chosen]],
+            "coef": coef[chosen],
+            "coef_standardised": (coef * spread)[chosen],
+        }
+    )
+    order = np.argsort(-table["coef_standardised"].abs().to_numpy(), kind="stable")
+    return table.iloc[order].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -147,7 +166,7 @@ class Curve:
 
     def choose(self, rule: str, measure: str) -> int:
         """Return the index of the best penalty, or of the largest within one error."""
-        loss = -self.mean if measure == "c_index" else self.mean
+        loss = -self.mean if measure in HIGHER_IS_BETTER else self.mean
         best = int(np.nanargmin(loss))
         if rule == "min":
             return best
@@ -223,10 +242,10 @@ def cross_validate(
         if share:
             raw.append(values)
             weight.append(share)
-    return path, _summarise(np.array(raw), np.array(weight), len(path.lambdas))
+    return path, summarise(np.array(raw), np.array(weight), len(path.lambdas))
 
 
-def _summarise(raw: Floats, weight: Floats, n_lambda: int) -> Curve:
+def summarise(raw: Floats, weight: Floats, n_lambda: int) -> Curve:
     """Weighted mean over folds, and the standard error of that mean."""
     if len(raw) < 2:
         nothing = np.full(n_lambda, np.nan)

@@ -22,6 +22,7 @@ from sarcfeat.estimators._cox_path import CoxPath
 from sarcfeat.estimators._elastic_net import (
     Curve,
     ElasticNet,
+    coefficient_table,
     cross_validate,
     decreasing,
     rescaled_factor,
@@ -366,15 +367,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
     ) -> None:
         chosen = np.flatnonzero(self.coef_)
         self.selected_ = [str(name) for name in names[chosen]]
-        table = pd.DataFrame(
-            {
-                "feature": self.selected_,
-                "coef": self.coef_[chosen],
-                "coef_standardised": (self.coef_ * spread)[chosen],
-            }
-        )
-        order = np.argsort(-table["coef_standardised"].abs().to_numpy(), kind="stable")
-        self.coef_table_ = table.iloc[order].reset_index(drop=True)
+        self.coef_table_ = coefficient_table(names, self.coef_, spread)
         self.is_constant_ = not len(chosen)
         if self.is_constant_:
             warnings.warn(

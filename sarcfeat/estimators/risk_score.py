@@ -9,18 +9,26 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from sarcfeat._validation import (
     HasMethods,
     Interval,
+    StrOptions,
     check_params,
     is_frame,
+    listed,
     select_columns,
 )
 from sarcfeat.estimators._event_folds import Fold, event_folds
+from sarcfeat.estimators._glm_curve import class_folds
 from sarcfeat.exceptions import InvalidInput, NoEvents, NothingSelected
 from sarcfeat.survival import check_y, make_y
 
@@ -28,7 +36,7 @@ __all__ = ["RiskScore"]
 
 
 class RiskScore(TransformerMixin, BaseEstimator):
-    """Turn a survival model into one column of risk, such as a rad-score.
+    """Turn a model into one column of risk, such as a rad-score.
 
     What a model says of its own training patients is too good: a later step that is
     fitted on it trusts the column too much. So ``fit_transform(X, y)`` gives every
@@ -46,16 +54,21 @@ class RiskScore(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : survival estimator or pipeline
-        Its ``predict`` is a risk, higher is worse.
+    estimator : survival estimator, classifier or pipeline of one
+        The ``predict`` of a survival estimator is a risk, higher is worse; of a binary
+        classifier the column is the probability of the class that sorts last.
     cv : int, array-like of fold labels, splitter or None
-        Folds of the cross-fitting; a number makes folds stratified by event. Every
-        patient must be held out once. None gives the training patients the prediction
-        of the model that has seen them (optimistic; for comparison only).
+        Folds of the cross-fitting; a number makes folds stratified by event or class.
+        Every patient must be held out once. None gives the training patients the
+        prediction of the model that has seen them (optimistic; for comparison only).
     random_state : int, RandomState or None
         For the shuffling of the folds when `cv` is a number.
     name : str
         Name of the column.
+    method : {"auto", "predict", "predict_proba", "decision_function"}
+        What to ask of the estimator. ``"auto"``: ``predict_proba`` of a classifier,
+        ``predict`` of any other; ``"decision_function"`` gives the linear score of a
+        logistic model, which is not squeezed into 0 to 1.
 
     Attributes
     ----------
@@ -104,6 +117,9 @@ class RiskScore(TransformerMixin, BaseEstimator):
         ],
         "random_state": ["random_state"],
         "name": [str],
+        "method": [
+            StrOptions({"auto", "predict", "predict_proba", "decision_function"})
+        ],
     }
 
     def __init__(
@@ -113,11 +129,13 @@ class RiskScore(TransformerMixin, BaseEstimator):
         cv: Any = 5,
         random_state: Any = None,
         name: str = "risk_score",
+        method: str = "auto",
     ) -> None:
         self.estimator = estimator
         self.cv = cv
         self.random_state = random_state
         self.name = name
+        self.method = method
 
     def fit(self, X: Any, y: Any) -> RiskScore:
         """Fit the model on all patients.
@@ -126,7 +144,7 @@ class RiskScore(TransformerMixin, BaseEstimator):
         ----------
         X : DataFrame or array-like of shape (n_patients, n_features)
             Whatever the estimator takes.
-        y : structured array (event, time)
+        y : structured array (event, time), or two labels for a classifier
 
         Returns
         -------
@@ -135,8 +153,7 @@ class RiskScore(TransformerMixin, BaseEstimator):
         """
         check_params(self)
         X = self._checked(X, reset=True)
-        event, time = check_y(y, n=len(X), min_events=2)
-        self._fit_final(X, make_y(event, time, zero="keep"))
+        self._fit_final(X, self._target(y, len(X), min_events=2))
         self.constant_folds_ = 0
         return self
 
@@ -146,7 +163,7 @@ class RiskScore(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_patients, n_features)
-        y : structured array (event, time)
+        y : structured array (event, time), or two labels for a classifier
 
         Returns
         -------
@@ -155,16 +172,14 @@ class RiskScore(TransformerMixin, BaseEstimator):
         check_params(self)
         X = self._checked(X, reset=True)
         # With 3 events a fold still leaves 2 to learn from.
-        needed = 2 if self.cv is None else 3
-        event, time = check_y(y, n=len(X), min_events=needed)
-        y = make_y(event, time, zero="keep")
+        y = self._target(y, len(X), min_events=2 if self.cv is None else 3)
         folds: list[Fold] = []
         if self.cv is not None:
-            folds = event_folds(self.cv, X, event, time, self.random_state, "RiskScore")
+            folds = self._folds(X, y)
             _refuse_partial(folds, len(X))
         self._fit_final(X, y)
         self.constant_folds_ = 0
-        risk = self._cross_fit(X, y, folds) if folds else self.estimator_.predict(X)
+        risk = self._cross_fit(X, y, folds) if folds else self._ask(self.estimator_, X)
         return self._column(X, risk)
 
     def transform(self, X: Any) -> Any:
@@ -180,7 +195,7 @@ class RiskScore(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._checked(X, reset=False)
-        return self._column(X, self.estimator_.predict(X))
+        return self._column(X, self._ask(self.estimator_, X))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the name of the column.
@@ -222,9 +237,37 @@ class RiskScore(TransformerMixin, BaseEstimator):
             ensure_min_samples=2 if reset else 1,
         )
 
+    def _target(self, y: Any, n: int, *, min_events: int) -> Any:
+        if not is_classifier(self.estimator):
+            event, time = check_y(y, n=n, min_events=min_events)
+            return make_y(event, time, zero="keep")
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(np.empty((n, 0)), y)
+        classes = np.unique(y)
+        if len(classes) != 2:
+            raise InvalidInput(
+                "RiskScore makes one column of a classifier with two classes; y has "
+                f"{len(classes)}: {listed(classes)}."
+            )
+        return y
+
+    def _folds(self, X: Any, y: Any) -> list[Fold]:
+        if is_classifier(self.estimator):
+            codes = np.unique(y, return_inverse=True)[1].ravel()
+            return class_folds(self.cv, X, codes, self.random_state, "RiskScore")
+        event, time = check_y(y)
+        return event_folds(self.cv, X, event, time, self.random_state, "RiskScore")
+
+    def _ask(self, model: Any, X: Any) -> NDArray[np.float64]:
+        method = self.method
+        if method == "auto":
+            method = "predict_proba" if is_classifier(model) else "predict"
+        found = np.asarray(getattr(model, method)(X), dtype=float)
+        return found[:, 1] if method == "predict_proba" else found
+
     def _fit_final(self, X: Any, y: Any) -> None:
         self.estimator_ = clone(self.estimator).fit(X, y)
-        self.is_constant_ = _constant(self.estimator_.predict(X))
+        self.is_constant_ = _constant(self._ask(self.estimator_, X))
 
     def _cross_fit(self, X: Any, y: Any, folds: list[Fold]) -> NDArray[np.float64]:
         risk = np.empty(len(y))
@@ -238,8 +281,8 @@ class RiskScore(TransformerMixin, BaseEstimator):
                 except NoEvents as error:
                     error.add_note(f"In fold {number} of {len(folds)} of RiskScore.")
                     raise
-                risk[test] = model.predict(_rows(X, test))
-                self.constant_folds_ += _constant(model.predict(_rows(X, train)))
+                risk[test] = self._ask(model, _rows(X, test))
+                self.constant_folds_ += _constant(self._ask(model, _rows(X, train)))
         if self.constant_folds_:
             warnings.warn(
                 f"RiskScore: the model of {self.constant_folds_} of {len(folds)} folds "

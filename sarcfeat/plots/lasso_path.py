@@ -18,6 +18,20 @@ __all__ = ["lasso_path"]
 
 _NEEDED = ("lambdas_", "coef_path_", "cvm_", "cvsd_", "nonzero_", "lambda_")
 _FAINT = "#BDBDBD"
+_UNIT = {"binomial": "log odds ratio", "gaussian": "difference"}
+_MEASURES = {
+    "deviance": "Partial-likelihood deviance",
+    ("binomial", "deviance"): "Binomial deviance",
+    ("gaussian", "deviance"): "Squared error",
+    "c_index": "c-index",
+    "auc": "AUC",
+    "class": "Share misclassified",
+}
+
+
+def _family(lasso: Any) -> str:
+    """Return the family of a LassoLogistic, "cox" of any other."""
+    return str(getattr(lasso, "family", "cox"))
 
 
 def _draw_paths(ax: Axes, lasso: Any, log_lambda: np.ndarray) -> None:
@@ -31,7 +45,7 @@ def _draw_paths(ax: Axes, lasso: Any, log_lambda: np.ndarray) -> None:
     for k, row in enumerate(kept):
         ax.plot(log_lambda, path[row], color=COLOURS[k % len(COLOURS)], lw=1.6)
     ax.axhline(0, color=GREY, lw=0.8)
-    ax.set_ylabel("Coefficient (log HR)")
+    ax.set_ylabel(f"Coefficient ({_UNIT.get(_family(lasso), 'log HR')})")
     ax.set_title(
         f"{len(kept)} of {len(path)} features kept at the chosen λ (in colour)",
         loc="left",
@@ -39,7 +53,7 @@ def _draw_paths(ax: Axes, lasso: Any, log_lambda: np.ndarray) -> None:
 
 
 def _draw_curve(ax: Axes, lasso: Any, log_lambda: np.ndarray) -> None:
-    """Draw the cross-validated deviance with one standard error either way."""
+    """Draw the cross-validated measure with one standard error either way."""
     mean, error = np.asarray(lasso.cvm_), np.asarray(lasso.cvsd_)
     ax.errorbar(
         log_lambda,
@@ -53,8 +67,8 @@ def _draw_curve(ax: Axes, lasso: Any, log_lambda: np.ndarray) -> None:
         capsize=1.5,
     )
     measure = getattr(lasso, "measure", "deviance")
-    names = {"deviance": "Partial-likelihood deviance", "c_index": "c-index"}
-    ax.set_ylabel(f"{names.get(measure, measure)}\n(cross-validated, ± 1 SE)")
+    name = _MEASURES.get((_family(lasso), measure)) or _MEASURES.get(measure, measure)
+    ax.set_ylabel(f"{name}\n(cross-validated, ± 1 SE)")
 
 
 def _mark_lambdas(axes: Sequence[Axes], lasso: Any) -> None:
@@ -88,7 +102,7 @@ def lasso_path(lasso: Any, *, ax: tuple[Axes, Axes] | None = None) -> tuple[Axes
 
     Parameters
     ----------
-    lasso : LassoCox
+    lasso : LassoCox or LassoLogistic
         Fitted.
     ax : tuple of two Axes, optional
         For the paths and for the cross-validation; a new figure, one above the other,
@@ -125,8 +139,8 @@ def lasso_path(lasso: Any, *, ax: tuple[Axes, Axes] | None = None) -> tuple[Axes
     missing = [name for name in _NEEDED if not hasattr(lasso, name)]
     if missing:
         raise InvalidInput(
-            f"lasso_path draws a fitted LassoCox; this {type(lasso).__name__} lacks "
-            f"{listed(missing)}. Fit it first."
+            "lasso_path draws a fitted LassoCox or LassoLogistic; this "
+            f"{type(lasso).__name__} lacks {listed(missing)}. Fit it first."
         )
     log_lambda = np.log(np.asarray(lasso.lambdas_, dtype=float))
     if ax is None:

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, ShuffleSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -169,3 +170,24 @@ def test_parameters_are_checked():
         RiskScore("lasso").fit(X, y)
     with pytest.raises(ValueError, match="'cv' parameter of RiskScore"):
         RiskScore(FIXED, cv=1).fit(X, y)
+
+
+@pytest.mark.parametrize("method", ["auto", "decision_function"])
+def test_a_classifier_gives_its_probability(method):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(80, 4)), columns=list("abcd"))
+    y = np.where(X["a"] + rng.normal(size=80) > 0, "yes", "no")
+    chain = make_pipeline(StandardScaler(), LogisticRegression())
+    score = RiskScore(chain, cv=4, random_state=0, method=method)
+    column = score.fit_transform(X, y)["risk_score"]
+    model = clone(chain).fit(X, y)
+    if method == "auto":
+        expected = model.predict_proba(X)[:, 1]
+        assert column.between(0, 1).all()
+    else:
+        expected = model.decision_function(X)
+    np.testing.assert_allclose(score.transform(X)["risk_score"], expected)
+    assert (column != expected).all()
+    assert np.corrcoef(column, expected)[0, 1] > 0.8
+    with pytest.raises(InvalidInput, match="two classes; y has 3"):
+        score.fit(X, np.arange(80) % 3)
