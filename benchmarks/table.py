@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ KEYS = (
 )
 
 
-def row(name: str, ours: float, **more: Any) -> dict[str, Any]:
+def row(name: str, ours: float | None, **more: Any) -> dict[str, Any]:
     """Return one row with every key of the schema; `ratio` > 1 means ours is better."""
     found = dict.fromkeys(KEYS)
     found.update(name=name, ours=ours, **more)
@@ -34,8 +35,8 @@ def row(name: str, ours: float, **more: Any) -> dict[str, Any]:
     return found
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """Read ``--quick`` and ``--json FILE``."""
+def arguments(description: str, sections: Sequence[str] = ()) -> argparse.Namespace:
+    """Read ``--quick``, ``--json FILE`` and, of some sections, ``--only NAME``."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--json", type=Path, help="where to write the rows")
@@ -43,6 +44,10 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("store/bench"), help="folder of the stores"
     )
+    if sections:
+        parser.add_argument(
+            "--only", action="append", choices=sections, help="may be given again"
+        )
     return parser.parse_args()
 
 
@@ -59,8 +64,12 @@ def write(rows: list[dict[str, Any]], path: Path | None) -> None:
         )
         note = f"  ({item['note']})" if item["note"] else ""
         print(f"{item['name']}: {item['ours']:.3f}{peer}{ratio}{target}{met}{note}")
-    if path is None:
-        return
+    if path is not None:
+        write_json(rows, path)
+
+
+def write_json(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write the rows with the machine, the versions and the day."""
     found = {
         "rows": rows,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
