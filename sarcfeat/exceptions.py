@@ -17,6 +17,8 @@ __all__ = [
     "InputCorrupt",
     "InputEmpty",
     "InputMissing",
+    "InputRepaired",
+    "InputTooLarge",
     "InvalidInput",
     "LabelMissing",
     "LeakageError",
@@ -29,6 +31,7 @@ __all__ = [
     "NothingSelected",
     "OneBatch",
     "OutsideRange",
+    "PastFollowUp",
     "ROITooSmall",
     "SarcfeatError",
     "SarcfeatWarning",
@@ -41,6 +44,8 @@ __all__ = [
     "UnknownName",
     "UnseenBatch",
     "UntrustedFile",
+    "WorkerDied",
+    "WorkerTimedOut",
 ]
 
 
@@ -82,6 +87,10 @@ class InputEmpty(InvalidInput):
 
 class InputCorrupt(InvalidInput):
     """A file exists and cannot be read as what its name says."""
+
+
+class InputTooLarge(InvalidInput):
+    """A file says it holds more voxels than it can, or than memory has room for."""
 
 
 class GeometryMismatch(InvalidInput):
@@ -140,6 +149,14 @@ class NonDeterministicExtraction(StoreError):
     """The same unit of work gave other numbers than before."""
 
 
+class WorkerDied(SarcfeatError):
+    """A worker process ended on a file: no memory left, or a crash in a library."""
+
+
+class WorkerTimedOut(SarcfeatError):
+    """A worker process gave no answer in the time allowed, and was ended."""
+
+
 class SarcfeatWarning(UserWarning):
     """Base of every warning of this package."""
 
@@ -172,8 +189,16 @@ class IdentifiableFace(SarcfeatWarning):
     """An image of the head: a face can be rebuilt from its voxels."""
 
 
+class InputRepaired(SarcfeatWarning):
+    """A file was not quite as it should be and was read; the message says how."""
+
+
 class SharedFolder(SarcfeatWarning):
     """A store lies on a network disk or in a synchronised folder."""
+
+
+class PastFollowUp(SarcfeatWarning):
+    """A time lies beyond the follow-up; the message says where it ends."""
 
 
 class StoreRepaired(SarcfeatWarning):

@@ -3,6 +3,7 @@
 from sarcfeat.io.deidentify import deidentify, deidentify_folder
 from sarcfeat.io.dicom import Series, find_series, find_source, read_series
 from sarcfeat.io.geometry import Geometry
+from sarcfeat.io.mask import read_mask, region_names
 from sarcfeat.io.private_table import deidentify_table
 from sarcfeat.io.pseudonyms import Pseudonyms
 from sarcfeat.io.salt import create_salt, load_salt
@@ -24,8 +25,10 @@ __all__ = [
     "find_source",
     "load_salt",
     "pixel_hash",
+    "read_mask",
     "read_series",
     "read_table",
     "read_volume",
     "refuse_untrusted",
+    "region_names",
 ]

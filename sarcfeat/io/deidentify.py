@@ -10,7 +10,6 @@ written anew, uncompressed, so that nothing can hide in their stream.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from os import PathLike
@@ -18,11 +17,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import InputCorrupt, InputMissing, InvalidInput
+from sarcfeat.exceptions import InputMissing, InvalidInput
 from sarcfeat.io.burned_in import refuse_text_in_pixels, warn_of_face
 from sarcfeat.io.dicom_tags import IMAGE_CLASSES, KEEP, PET_KEEP, UIDS
-from sarcfeat.io.dicom_values import class_name, day_of, quiet_dicom, text_of, value_of
+from sarcfeat.io.dicom_values import (
+    DAMAGE,
+    class_name,
+    day_of,
+    open_dicom,
+    quiet_dicom,
+    seconds_of,
+    text_of,
+    value_of,
+)
 from sarcfeat.io.pseudonyms import Pseudonyms
+from sarcfeat.io.stack import pixels_of
+from sarcfeat.io.suv import philips_factor
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -41,7 +51,6 @@ NEEDED = (
 )
 DATES = ("StudyDate", "SeriesDate", "AcquisitionDate")
 CLOCKS = ("AcquisitionTime", "SeriesTime")
-CLOCK = re.compile(r"(\d{2})(\d{2})?(\d{2}(?:\.\d{1,6})?)?\Z")
 
 
 def deidentify(dataset: Dataset, *, key: bytes, patient: str | None = None) -> Dataset:
@@ -119,8 +128,6 @@ def deidentify_folder(
     InvalidInput
         The target is not empty, or lies inside the source.
     """
-    import pydicom
-
     into, names, left = Path(target), Pseudonyms(key), []
     if not Path(source).is_dir():
         raise InputMissing(
@@ -133,10 +140,13 @@ def deidentify_folder(
     for path, code in coded_files(source, names):
         try:
             with quiet_dicom():
-                clean = _deidentify(pydicom.dcmread(path), names, None)
-        except (pydicom.errors.InvalidDicomError, EOFError):
+                found = open_dicom(path)
+        except DAMAGE:
             left.append(f"file {code}: not a DICOM file")
             continue
+        try:
+            with quiet_dicom():
+                clean = _deidentify(found, names, None)
         except InvalidInput as error:
             left.append(f"file {code}: {error}")
             continue
@@ -189,6 +199,7 @@ def _deidentify(source: Dataset, names: Pseudonyms, patient: str | None) -> Data
     _shift_dates(source, clean, names, original or who)
     if kind == "1.2.840.10008.5.1.4.1.1.128":
         _keep_decay(source, clean)
+        _keep_counts(source, clean, who)
     clean.PatientIdentityRemoved = "YES"
     clean.DeidentificationMethod = "sarcfeat: allow-list, keyed pseudonyms"
     clean.LongitudinalTemporalInformationModified = "MODIFIED"
@@ -233,24 +244,28 @@ def _keep_decay(source: Dataset, clean: Dataset) -> None:
         return
     kept = Dataset()
     _keep(items[0], kept, PET_KEEP)
-    start = _seconds(
+    start = seconds_of(
         text_of(items[0], "RadiopharmaceuticalStartTime")
-        or text_of(items[0], "RadiopharmaceuticalStartDateTime")[8:14]
+        or text_of(items[0], "RadiopharmaceuticalStartDateTime")[8:]
     )
     if start is not None:
         kept.RadiopharmaceuticalStartTime = "000000"
         for keyword in CLOCKS:
-            moment = _seconds(text_of(source, keyword))
+            moment = seconds_of(text_of(source, keyword))
             if moment is not None:
                 setattr(clean, keyword, _clock(moment - start))
     clean.RadiopharmaceuticalInformationSequence = Sequence([kept])
 
 
-def _seconds(text: str) -> float | None:
-    found = CLOCK.match(text)
-    if found is None:
-        return None
-    return 3600 * int(found[1]) + 60 * int(found[2] or 0) + float(found[3] or 0)
+def _keep_counts(source: Dataset, clean: Dataset, who: str) -> None:
+    """Turn counts of Philips into SUV or Bq/mL: their factor is in a private tag."""
+    if text_of(source, "Units").upper() != "CNTS":
+        return
+    units, factor = philips_factor(source, who=f"Patient {who}")
+    clean.Units = units
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if keyword in clean:
+            setattr(clean, keyword, f"{float(clean[keyword].value) * factor:.10g}")
 
 
 def _clock(seconds: float) -> str:
@@ -263,19 +278,7 @@ def _write_pixels(source: Dataset, clean: Dataset, who: str) -> None:
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
-    try:
-        pixels = source.pixel_array
-    except (RuntimeError, NotImplementedError, ImportError, AttributeError) as error:
-        raise InputCorrupt(
-            f"Patient {who}: the pixels cannot be decoded ({type(error).__name__}; "
-            f"{_syntax(source)}). Install a codec (pip install pylibjpeg[all]) or "
-            "export the series uncompressed."
-        ) from None
-    except ValueError:
-        raise InputCorrupt(
-            f"Patient {who}: the pixels are fewer than the header says. Copy the "
-            "series again from its source."
-        ) from None
+    pixels = pixels_of(source, f"Patient {who}")
     data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
     clean.PixelData = data + b"\0" * (len(data) % 2)
     clean["PixelData"].VR = "OW"
@@ -284,8 +287,3 @@ def _write_pixels(source: Dataset, clean: Dataset, who: str) -> None:
     meta.MediaStorageSOPInstanceUID = clean.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     clean.file_meta = meta
-
-
-def _syntax(source: Dataset) -> str:
-    meta = getattr(source, "file_meta", None)
-    return class_name(str(meta.get("TransferSyntaxUID", ""))) if meta else "no syntax"

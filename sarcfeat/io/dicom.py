@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sarcfeat._validation import missing_dependency
-from sarcfeat.exceptions import InputCorrupt, InputMissing, InvalidInput
+from sarcfeat.exceptions import (
+    InputCorrupt,
+    InputMissing,
+    InputRepaired,
+    InvalidInput,
+    SarcfeatError,
+)
 from sarcfeat.io.deidentify import coded_files, deidentify
-from sarcfeat.io.dicom_values import quiet_dicom, text_of
+from sarcfeat.io.dicom_values import DAMAGE, open_dicom, quiet_dicom, text_of
 from sarcfeat.io.pseudonyms import Pseudonyms
+from sarcfeat.io.stack import stack
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["Series", "find_series", "find_source", "read_series"]
+__all__ = ["Series", "find_series", "find_source", "read_head", "read_series"]
 
 READ = (
     "SOPClassUID",
@@ -31,8 +35,6 @@ READ = (
     "ProtocolName",
     "ImageType",
 )
-# Relative to the median distance between slices; rounding of headers is far less.
-TOLERANCE = 0.01
 
 
 @dataclass
@@ -55,8 +57,17 @@ class Series:
     files: list[tuple[Path, str]] = field(default_factory=list, repr=False)
 
 
+def read_head(path: Path) -> Dataset:
+    """Read those tags of a DICOM file by which series are told apart."""
+    return open_dicom(path, stop_before_pixels=True, specific_tags=list(READ))
+
+
 def find_series(
-    folder: str | PathLike[str], *, key: bytes
+    folder: str | PathLike[str],
+    *,
+    key: bytes,
+    strict: bool = False,
+    read: Callable[[Path], Dataset] = read_head,
 ) -> tuple[list[Series], list[str]]:
     """Group the DICOM files below a folder by series; only headers are read.
 
@@ -66,6 +77,10 @@ def find_series(
         Any nesting, any file names.
     key : bytes
         The secret of the study.
+    strict : bool
+        Take a file without the preamble that the standard asks for as not DICOM.
+    read : callable
+        Reads the header of one file; what it raises makes the file not DICOM.
 
     Returns
     -------
@@ -80,17 +95,16 @@ def find_series(
         There is no such folder.
     """
     with quiet_dicom():
-        import pydicom
-
         if not Path(folder).is_dir():
             raise InputMissing("There is no such folder of DICOM files.")
         names, found, others = Pseudonyms(key), {}, []
         for path, code in coded_files(folder, names):
             try:
-                head = pydicom.dcmread(
-                    path, stop_before_pixels=True, specific_tags=list(READ)
-                )
-            except (pydicom.errors.InvalidDicomError, EOFError, ValueError, OSError):
+                head = read(path)
+            except (SarcfeatError, *DAMAGE):
+                others.append(code)
+                continue
+            if strict and head.preamble is None:
                 others.append(code)
                 continue
             uid = text_of(head, "SeriesInstanceUID") or f"file {code}"
@@ -158,29 +172,21 @@ def read_series(
         distance, size or direction. The place is given in millimetres.
     """
     slices = _clean_slices(series, key, patient)
-    _check_stack(slices)
-    with tempfile.TemporaryDirectory(prefix="sarcfeat-") as folder:
-        paths = []
-        for number, one in enumerate(slices):
-            path = Path(folder) / f"{number:05d}.dcm"
-            one.save_as(path, enforce_file_format=True)
-            paths.append(str(path))
-        image = _read_stack(paths, slices)
-    return image, slices[0]
+    return stack(slices, f"Patient {slices[0].PatientID}"), slices[0]
 
 
 def _clean_slices(series: Series, key: bytes, patient: str | None) -> list[Dataset]:
-    """Return the slices in the order of their place, exact copies left out."""
-    import pydicom
-
+    """Return the slices, exact copies left out."""
     found: dict[str, Dataset] = {}
+    twice, bare = 0, 0
     for path, code in series.files:
         try:
             with quiet_dicom():
-                one = deidentify(pydicom.dcmread(path), key=key, patient=patient)
+                source = open_dicom(path)
+                one = deidentify(source, key=key, patient=patient)
         except InvalidInput as error:
             raise type(error)(f"{error} (file {code})") from None
-        except (OSError, ValueError, LookupError) as error:
+        except DAMAGE as error:
             # Their messages hold paths and values.
             raise InputCorrupt(
                 f"File {code} cannot be read ({type(error).__name__}). Copy the series "
@@ -192,84 +198,16 @@ def _clean_slices(series: Series, key: bytes, patient: str | None) -> list[Datas
                 f"Patient {one.PatientID}: two files of one instance have other pixels "
                 f"(file {code}). Remove one."
             )
+        twice += twin is not None
+        bare += source.preamble is None
         found[one.SOPInstanceUID] = one
-    return sorted(found.values(), key=_place)
+    who = f"Patient {next(iter(found.values())).PatientID}"
+    if twice:
+        _say(f"{who}: {twice} files are copies of others and were left out.")
+    if bare:
+        _say(f"{who}: {bare} files have no DICOM preamble and were read all the same.")
+    return list(found.values())
 
 
-def _place(one: Dataset) -> float:
-    """Return where a slice lies along the normal of its plane, in millimetres."""
-    axes = np.array(one.ImageOrientationPatient, dtype=float)
-    return float(np.cross(axes[:3], axes[3:]) @ np.array(one.ImagePositionPatient))
-
-
-def _check_stack(slices: Sequence[Dataset]) -> None:
-    first, who = slices[0], slices[0].PatientID
-    if len(slices) < 2:
-        raise InvalidInput(
-            f"Patient {who}: the series has one slice; expected a stack."
-        )
-    if len({one.PatientID for one in slices}) > 1:
-        raise InvalidInput(
-            f"Patient {who}: the slices of one series are of several patients. Export "
-            "the series again."
-        )
-    for name in ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient"):
-        here = np.array([getattr(one, name) for one in slices], dtype=float)
-        if np.ptp(here, axis=0).max() > 1e-4:
-            raise InvalidInput(
-                f"Patient {who}: the slices of one series differ in {name}. Split the "
-                f"series. (first file: {getattr(first, name)})"
-            )
-    places = np.array([_place(one) for one in slices])
-    gaps = np.diff(places)
-    usual = float(np.median(gaps))
-    odd = np.flatnonzero(np.abs(gaps - usual) > TOLERANCE * max(usual, 1e-6))
-    if len(odd):
-        at = int(odd[0])
-        why = (
-            "two slices lie on one another"
-            if gaps[at] < usual / 2
-            else ("a slice is missing or the distance changes")
-        )
-        raise InvalidInput(
-            f"Patient {who}: {why} between {places[at]:.2f} and "
-            f"{places[at + 1]:.2f} mm ({gaps[at]:.3f} mm; elsewhere {usual:.3f} mm). "
-            "Export the whole series."
-        )
-    if _sideways(slices) > TOLERANCE * max(usual, 1.0):
-        raise InvalidInput(
-            f"Patient {who}: the slices shift sideways by {_sideways(slices):.2f} mm "
-            "(gantry tilt), which no grid of voxels holds. Correct the tilt first."
-        )
-
-
-def _sideways(slices: Sequence[Dataset]) -> float:
-    """Return how far slices move within their plane, in millimetres."""
-    at = np.array([one.ImagePositionPatient for one in slices], dtype=float)
-    axes = np.array(slices[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
-    return float(np.ptp(at @ axes.T, axis=0).max())
-
-
-def _read_stack(paths: list[str], slices: Sequence[Dataset]) -> Any:
-    try:
-        import SimpleITK
-    except ImportError:
-        raise missing_dependency("SimpleITK", "radiomics") from None
-    reader = SimpleITK.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileNames(paths)
-    scales = [
-        float(one.get(name, default))
-        for one in slices
-        for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
-    ]
-    if not all(scale.is_integer() for scale in scales):
-        # Each slice has a slope of its own: the first one's type would truncate.
-        reader.SetOutputPixelType(SimpleITK.sitkFloat32)
-    try:
-        return reader.Execute()
-    except RuntimeError:
-        raise InputCorrupt(
-            f"Patient {slices[0].PatientID}: the slices cannot be stacked. Export the "
-            "series again."
-        ) from None
+def _say(text: str) -> None:
+    warnings.warn(text, InputRepaired, stacklevel=4)

@@ -8,16 +8,44 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sarcfeat._validation import missing_dependency
+from sarcfeat.exceptions import InputCorrupt
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["class_name", "day_of", "quiet_dicom", "text_of", "value_of"]
+__all__ = [
+    "DAMAGE",
+    "class_name",
+    "day_of",
+    "open_dicom",
+    "quiet_dicom",
+    "seconds_of",
+    "text_of",
+    "value_of",
+]
 
 DAY = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
+CLOCK = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2}(?:\.\d{1,6})?)?")
+# What a dataset without a preamble begins with: its group 0002 or 0008.
+BARE = (b"\x02\x00", b"\x08\x00")
+
+# What pydicom raises on damaged files, of which it reads what it can.
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,  # also of a depth of sequences that no real file has
+    NotImplementedError,
+    OverflowError,
+    MemoryError,
+)
 
 
 @contextmanager
@@ -69,6 +97,50 @@ def day_of(text: str) -> date | None:
     except ValueError:
         return None
     return day if day.year > 1900 else None
+
+
+def seconds_of(text: str) -> float | None:
+    """Read a DICOM time of day in seconds; None where it is none.
+
+    Examples
+    --------
+    >>> seconds_of("162037.00")
+    58837.0
+    """
+    found = CLOCK.match(text)
+    if found is None:
+        return None
+    return 3600 * int(found[1]) + 60 * int(found[2] or 0) + float(found[3] or 0)
+
+
+def open_dicom(path: Path, **more: Any) -> Dataset:
+    """Read a DICOM file, also one without the 128 bytes that should begin it.
+
+    Such a file has ``preamble`` None. `more` is for :func:`pydicom.dcmread`.
+
+    Raises
+    ------
+    InputCorrupt
+        The file is something else.
+    """
+    import pydicom
+
+    try:
+        return pydicom.dcmread(path, **more)
+    except pydicom.errors.InvalidDicomError:
+        with open(path, "rb") as file:
+            bare = file.read(2) in BARE
+        one = pydicom.dcmread(path, force=True, **more) if bare else None
+        if one is None or "SOPClassUID" not in one:
+            raise InputCorrupt("This is not a DICOM file.") from None
+        if "TransferSyntaxUID" not in one.file_meta:
+            implicit = one.original_encoding[0]
+            one.file_meta.TransferSyntaxUID = (
+                pydicom.uid.ImplicitVRLittleEndian
+                if implicit
+                else pydicom.uid.ExplicitVRLittleEndian
+            )
+        return one
 
 
 def class_name(uid: str) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sarcfeat._validation import missing_dependency
-from sarcfeat.exceptions import InputCorrupt, InputEmpty, InputMissing, InvalidInput
 from sarcfeat.io.geometry import Geometry
-from sarcfeat.io.integrity import check_complete
+from sarcfeat.io.itk import check_readable, read_itk
 
-__all__ = ["Volume", "VolumeRef", "pixel_hash", "read_volume"]
+__all__ = [
+    "Volume",
+    "VolumeRef",
+    "check_readable",
+    "pixel_hash",
+    "read_volume",
+    "volume_of",
+]
 
 Path_ = str | PathLike[str]
 
@@ -54,7 +58,7 @@ class VolumeRef:
     Parameters
     ----------
     path : str or path
-        The file, in any format that SimpleITK reads (NIfTI, NRRD, MetaImage).
+        The file (NIfTI, NRRD, MetaImage), or the folder of a DICOM series.
 
     Examples
     --------
@@ -81,7 +85,8 @@ def read_volume(path: Path_) -> Volume:
     Parameters
     ----------
     path : str or path
-        The file, in any format that SimpleITK reads.
+        The file, in any format that SimpleITK reads, or the folder of a DICOM series
+        (CT in Hounsfield units, PET in SUV by body weight).
 
     Returns
     -------
@@ -95,10 +100,18 @@ def read_volume(path: Path_) -> Volume:
         The file has no bytes.
     InputCorrupt
         The file cannot be read as the image its name says.
+    InputTooLarge
+        The image cannot be, or does not fit into memory.
     InvalidInput
-        The file is not one three-dimensional image of single numbers (4-D, RGB).
+        The file is not one three-dimensional image of single numbers (4-D, RGB), or
+        its grid is none that a scanner has.
     MissingDependency
         SimpleITK is not installed.
+
+    Warns
+    -----
+    InputRepaired
+        The image was not quite as it should be; the message says what was done.
 
     Examples
     --------
@@ -107,55 +120,19 @@ def read_volume(path: Path_) -> Volume:
     ...
     sarcfeat.exceptions.InputMissing: No file nowhere/t1_image.nii.gz. ...
     """
-    check_readable(path)
-    check_complete(path)
-    image = _read_itk(path)
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise InvalidInput(
-            f"{fspath(path)} has {image.GetNumberOfComponentsPerPixel()} values per "
-            "voxel (RGB or vector); expected one. Save the channel you mean."
-        )
+    return volume_of(read_itk(path))
+
+
+def volume_of(image: Any) -> Volume:
+    """Return the voxels and the grid of a SimpleITK image."""
     import SimpleITK
 
-    array = SimpleITK.GetArrayFromImage(image)
-    if array.ndim != 3:
-        raise InvalidInput(
-            f"{fspath(path)} has {array.ndim} dimensions, shape {array.shape}; "
-            "expected one three-dimensional image."
-        )
     return Volume(
-        array=array.astype(np.float64),
+        array=SimpleITK.GetArrayFromImage(image).astype(np.float64),
         spacing=tuple(image.GetSpacing()),
         origin=tuple(image.GetOrigin()),
         direction=tuple(image.GetDirection()),
     )
-
-
-def check_readable(path: Path_) -> None:
-    """Raise if a file is missing or has no bytes, before a parser sees it."""
-    place = Path(path)
-    if not place.is_file():
-        raise InputMissing(
-            f"No file {fspath(path)}. Restore it, or correct the path or pattern."
-        )
-    if place.stat().st_size == 0:
-        raise InputEmpty(f"{fspath(path)} has 0 bytes. Copy it again from its source.")
-
-
-def _read_itk(path: Path_) -> Any:
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise missing_dependency("SimpleITK", "radiomics") from error
-    try:
-        return SimpleITK.ReadImage(fspath(path))
-    except RuntimeError as error:
-        # SimpleITK raises RuntimeError for whatever its readers cannot parse.
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise InputCorrupt(
-            f"{fspath(path)} ({Path(path).stat().st_size} bytes) cannot be read as an "
-            f"image: {reason}. Copy it again from its source."
-        ) from error
 
 
 def pixel_hash(volume: Volume) -> str:

@@ -116,6 +116,7 @@ def encode(
     retry: str | None,
     required: Sequence[str],
     progress: bool,
+    timeout: float | None = None,
 ) -> EncodeReport:
     """Compute the units that are missing and list every failure that holds."""
     start = time.perf_counter()
@@ -143,6 +144,7 @@ def encode(
         inbox=inbox,
         n_jobs=n_jobs,
         progress=progress,
+        timeout=timeout,
     )
     wanted = [name for name in required if phases is None or name.lower() in phases]
     inputs = input_failures(db, members, phases, wanted)
@@ -206,6 +208,7 @@ def _run(
     inbox: Path,
     n_jobs: int,
     progress: bool,
+    timeout: float | None,
 ) -> tuple[list[list[object]], int]:
     """Do the tasks; return the failures' rows and their number."""
     if not tasks:
@@ -213,7 +216,7 @@ def _run(
     folder = _begin(db, encoder, extractor, inbox)
     committer = Committer(db, encoder, folder)
     status = "interrupted"
-    handed_in = fragments_of(encoder, tasks, n_jobs, folder)
+    handed_in = fragments_of(encoder, tasks, n_jobs, folder, timeout)
     try:
         with progress_bar(f"Encoding {encoder.name}", len(tasks), show=progress) as bar:
             for handed in handed_in:

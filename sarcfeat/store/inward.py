@@ -224,6 +224,7 @@ class Inward(Handle):
         retry: str | None = None,
         required: Sequence[str] = (),
         progress: bool = True,
+        timeout: float | None = 3600.0,
     ) -> EncodeReport:
         """Compute the features that are missing or whose files have changed.
 
@@ -236,7 +237,8 @@ class Inward(Handle):
         sequences : sequence of str, optional
             Only these.
         n_jobs : int
-            Worker processes; one thread each.
+            Worker processes; several have one thread each. Even a single one is a
+            process of its own: a crash in a library costs its unit, not the run.
         retry : {None, "failed", "all"}
             By default a known failure is listed and not tried again until its file
             changes; ``"failed"`` tries it; ``"all"`` computes everything again and
@@ -245,6 +247,8 @@ class Inward(Handle):
             Sequences that each patient should have, beside the cohort's own.
         progress : bool
             Show a bar on a terminal.
+        timeout : float, optional
+            Seconds for one unit, after which it is a failure; None waits for ever.
 
         Returns
         -------
@@ -261,4 +265,5 @@ class Inward(Handle):
             retry=retry,
             required=[*chosen.required, *required],
             progress=progress,
+            timeout=timeout,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -12,21 +10,19 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 import numpy.typing as npt
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import InvalidInput
+from sarcfeat.exceptions import (
+    InvalidInput,
+    SarcfeatError,
+    WorkerDied,
+    WorkerTimedOut,
+)
+from sarcfeat.io.isolation import isolated_each
 from sarcfeat.store.inbox import RunFolder
 from sarcfeat.store.units import Encoder, Result, Task
 
 __all__ = ["HandedIn", "fragments_of", "run_task"]
-
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-)
 
 
 class HandedIn(NamedTuple):
@@ -38,79 +34,64 @@ class HandedIn(NamedTuple):
 
 
 def fragments_of(
-    encoder: Encoder, tasks: Sequence[Task], n_jobs: int, folder: RunFolder
+    encoder: Encoder,
+    tasks: Sequence[Task],
+    n_jobs: int,
+    folder: RunFolder,
+    timeout: float | None = None,
 ) -> Generator[HandedIn, None, None]:
-    """Compute tasks in joblib's workers; yield each as its fragment is written.
+    """Compute tasks in worker processes; yield each as its fragment is written.
 
-    When a worker dies (no memory, a crash in a library) the tasks that have not come
-    back are done in small groups, and those of a group that dies again one by one, so
-    that the file that kills a worker costs its own patient only.
+    A worker that dies (no memory, a crash in a library) or is late costs the unit that
+    it was at, and nothing else: this process never opens an image itself.
     """
-    left = {task.unit_id: task for task in tasks}
-    try:
-        for handed in _parallel(encoder, tasks, n_jobs, folder):
-            del left[handed.unit_id]
-            yield handed
-        return
-    except TerminatedWorkerError:
-        pass  # which task it was is found out below
-    suspects = list(left.values())
-    size = max(1, 2 * joblib.effective_n_jobs(n_jobs))
-    for start in range(0, len(suspects), size):
-        group = {task.unit_id: task for task in suspects[start : start + size]}
-        try:
-            for handed in _parallel(encoder, list(group.values()), n_jobs, folder):
-                del group[handed.unit_id]
-                yield handed
-        except TerminatedWorkerError:
-            for task in group.values():
-                yield _alone(encoder, task, folder)
-
-
-def _parallel(
-    encoder: Encoder, tasks: Sequence[Task], n_jobs: int, folder: RunFolder
-) -> Generator[HandedIn, None, None]:
-    jobs = joblib.Parallel(
-        n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2 * n_jobs"
-    )
-    results = jobs(
-        joblib.delayed(_hand_in)(encoder, t, os.getpid(), folder) for t in tasks
+    workers = isolated_each(
+        _hand_in,
+        (encoder, folder),
+        tasks,
+        n_jobs=joblib.effective_n_jobs(n_jobs),
+        timeout=timeout,
     )
     try:
-        yield from results
+        for answer in workers:
+            if answer.error is None:
+                yield answer.value
+            elif isinstance(answer.error, WorkerDied | WorkerTimedOut):
+                lost = _lost(answer.item, answer.error)
+                path = folder.write(encoder, lost)
+                yield HandedIn(lost.task.unit_id, path, lost.ok)
+            else:
+                raise answer.error
     finally:
-        results.close()
+        workers.close()
 
 
-def _hand_in(encoder: Encoder, task: Task, parent: int, folder: RunFolder) -> HandedIn:
-    result = run_task(encoder, task, parent)
+def _hand_in(shared: tuple[Encoder, RunFolder], task: Task) -> HandedIn:
+    encoder, folder = shared
+    result = run_task(encoder, task)
     return HandedIn(task.unit_id, folder.write(encoder, result), result.ok)
 
 
-def _alone(encoder: Encoder, task: Task, folder: RunFolder) -> HandedIn:
-    """Compute one task in a worker of its own; its death is the task's failure."""
-    try:
-        # Two jobs are what makes joblib start a process for a single task.
-        return next(_parallel(encoder, [task], 2, folder))
-    except TerminatedWorkerError as error:
-        reason = str(error).split(".")[0]
-        died = Result(
-            task=task,
-            seconds=0.0,
-            error_code="WorkerDied",
-            error_text=(
-                f"Patient {task.patient}, {task.phase}, reader {task.reader}: the "
-                f"worker process died on image {task.image_path}, mask "
-                f"{task.mask_path}: {reason}. Try fewer n_jobs or a coarser resampling."
-            ),
-        )
-        return HandedIn(task.unit_id, folder.write(encoder, died), died.ok)
+def _lost(task: Task, error: SarcfeatError) -> Result:
+    """Turn the end of a worker into the failure of the unit it was at."""
+    if isinstance(error, WorkerTimedOut):
+        cure = "Pass a longer timeout, a coarser resampling, or fewer filters"
+    else:
+        cure = "Try fewer n_jobs or a coarser resampling"
+    return Result(
+        task=task,
+        seconds=0.0,
+        error_code=type(error).__name__,
+        error_text=(
+            f"Patient {task.patient}, {task.phase}, reader {task.reader}: {error}, on "
+            f"image {task.image_path}, mask {task.mask_path}. {cure}; "
+            "retry='failed' does this one again."
+        ),
+    )
 
 
-def run_task(encoder: Encoder, task: Task, parent: int) -> Result:
+def run_task(encoder: Encoder, task: Task) -> Result:
     """Compute one unit; never raises, so that one patient stops no other."""
-    if os.getpid() != parent:
-        _one_thread()
     start = time.perf_counter()
     try:
         found = encoder.encode(task.image_path, task.mask_path, label=task.label)
@@ -152,12 +133,3 @@ def _refuse_odd(
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise InvalidInput(f"{encoder.name} names features twice: {listed(twice)}.")
-
-
-def _one_thread() -> None:
-    """Keep a worker to one thread: the workers share the cores already."""
-    for name in THREADS:
-        os.environ[name] = "1"
-    itk = sys.modules.get("SimpleITK")
-    if itk is not None:
-        itk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

@@ -98,6 +98,10 @@ def make_slice(number=0, *, modality="MR", patient="8675309", series=1, size=(6,
     one.InstanceNumber = number
     one.SamplesPerPixel = 1
     one.PhotometricInterpretation = "MONOCHROME2"
+    if modality in ("CT", "PT"):
+        one.RescaleSlope, one.RescaleIntercept = "1", "0"
+    if modality == "PT":
+        one.Units = "GML"
     one.BitsAllocated, one.BitsStored, one.HighBit = 16, 16, 15
     one.PixelRepresentation = 1
     rng = np.random.default_rng([number, series])

@@ -16,6 +16,7 @@ from sarcfeat.exceptions import (
     IdentifiableFace,
     InputCorrupt,
     InputMissing,
+    InputRepaired,
     InvalidInput,
     UnknownName,
 )
@@ -320,7 +321,8 @@ def test_series_with_a_gap_a_double_or_another_size_are_refused(tmp_path):
     double.ImagePositionPatient = [0, 0, 3]
     with pytest.raises(InvalidInput, match="lie on one another between 3"):
         read([*stack(4), double], "double")
-    assert read([*stack(4), stack(4)[1]], "copy").GetSize() == (5, 6, 4)
+    with pytest.warns(InputRepaired, match=f"{WHO}: 1 files are copies"):
+        assert read([*stack(4), stack(4)[1]], "copy").GetSize() == (5, 6, 4)
     changed = make_slice(1)
     changed.PixelData = bytes(len(changed.PixelData))
     with pytest.raises(InvalidInput, match="one instance have other pixels"):

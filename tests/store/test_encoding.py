@@ -237,13 +237,14 @@ def test_names_and_values_must_fit(study):
     assert "names features twice: a" in report.failures["reason"].iloc[0]
 
 
-def test_missing_library_is_not_the_patients_fault(study, monkeypatch):
-    def lacking(self, *args, **kwargs):
+class LackingEncoder(FakeEncoder):
+    def encode(self, *args, **kwargs):
         raise MissingDependency("radiomics is not installed.")
 
-    monkeypatch.setattr(FakeEncoder, "encode", lacking)
+
+def test_missing_library_is_not_the_patients_fault(study):
     with pytest.raises(MissingDependency, match="radiomics"):
-        study.encode(FakeEncoder())
+        study.encode(LackingEncoder())
 
 
 def test_fault_098_ctrl_c_keeps_what_came_back(study, monkeypatch):
@@ -309,15 +310,40 @@ def test_fault_087_kill_9_loses_no_committed_unit(tmp_path):
         assert rows["n"].tolist() == [20]
 
 
-def test_fault_020_dead_worker_costs_its_own_patient(study):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_fault_020_dead_worker_costs_its_own_patient(study, n_jobs):
     study.add_cohort("few", patients=patients(3))
-    report = study.encode(DeadlyEncoder(), cohort="few", n_jobs=2)
+    report = study.encode(DeadlyEncoder(), cohort="few", n_jobs=n_jobs)
     assert (report.encoded, report.failed) == (4, 2)
     assert set(report.failures["patient"]) == {"P003"}
     assert set(report.failures["code"]) == {"WorkerDied"}
-    assert "P003" in report.failures["reason"].iloc[0]
-    again = study.encode(DeadlyEncoder(), cohort="few", n_jobs=2)
+    reason = report.failures["reason"].iloc[0]
+    assert "Patient P003" in reason
+    assert "P003/T1_mask.nii.gz" in reason
+    assert "SIGKILL: out of memory" in reason
+    again = study.encode(DeadlyEncoder(), cohort="few", n_jobs=n_jobs)
     assert (again.encoded, again.skipped, again.failed) == (0, 4, 2)
+
+
+class HangingEncoder(FakeEncoder):
+    def encode(self, image_path, mask_path, *, label=1):
+        if "P002" in mask_path:
+            time.sleep(600)
+        return super().encode(image_path, mask_path, label=label)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_fault_021_a_hang_costs_its_own_patient(study, n_jobs):
+    study.add_cohort("few", patients=patients(3))
+    start = time.monotonic()
+    report = study.encode(HangingEncoder(), cohort="few", n_jobs=n_jobs, timeout=1.5)
+    assert time.monotonic() - start < 60
+    assert (report.encoded, report.failed) == (4, 2)
+    assert set(report.failures["code"]) == {"WorkerTimedOut"}
+    reason = report.failures["reason"].iloc[0]
+    assert "Patient P002" in reason
+    assert "P002/T1_mask.nii.gz" in reason
+    assert "no answer within 1.5 s" in reason
 
 
 def test_same_image_of_two_patients_is_computed_once(store, root):
