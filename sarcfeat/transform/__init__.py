@@ -8,6 +8,7 @@ from sarcfeat.transform.drop_constant import DropConstant
 from sarcfeat.transform.drop_duplicates import DropDuplicates
 from sarcfeat.transform.icc_filter import ICCFilter
 from sarcfeat.transform.imputer import Imputer
+from sarcfeat.transform.kappa_filter import KappaFilter
 from sarcfeat.transform.median_imputer import MedianImputer
 from sarcfeat.transform.mrmr import MRMR
 from sarcfeat.transform.robust_clip import RobustClip
@@ -24,6 +25,7 @@ __all__ = [
     "DropDuplicates",
     "ICCFilter",
     "Imputer",
+    "KappaFilter",
     "MedianImputer",
     "RobustClip",
     "UnivariateCoxFilter",

@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
+from sarcfeat.exceptions import (
+    InvalidInput,
+    NothingSelected,
+    SarcfeatWarning,
+    UnknownName,
+)
 from sarcfeat.metrics.icc import icc
 from sarcfeat.store import Readings
 from sarcfeat.transform import ICCFilter
@@ -216,3 +221,32 @@ def test_readings_of_the_store_module(values, X):
     fitted = ICCFilter(readings).fit(X)
     np.testing.assert_allclose(fitted.report_["icc"], icc(values).value)
     assert clone(fitted).readings is readings
+
+
+def test_intra_and_inter_reader(values, X):
+    """Reader A twice, reader B once: each question takes its own readings."""
+    first = table(values)
+    again = table(values[:, :1] + 5.0, readers=("A",))
+    again.index = again.index.set_levels([2], level="session")
+    readings = Readings.from_frame(pd.concat([first, again]))
+    inter = ICCFilter(readings, sessions=[1], threshold=0.5).fit(X)
+    expected = icc(values).value
+    np.testing.assert_allclose(inter.report_["icc"], expected)
+    intra = ICCFilter(readings, readers=["A"], form="ICC(C,1)").fit(X)
+    np.testing.assert_allclose(intra.report_["icc"], 1)
+    shifted = ICCFilter(readings, readers=["A"], threshold=-1).fit(X)
+    assert (shifted.report_["icc"] < 0.6).all()
+    with pytest.raises(UnknownName, match="'C'"):
+        ICCFilter(readings, readers=["A", "C"]).fit(X)
+    with pytest.raises(InvalidInput, match="needs two readings"):
+        ICCFilter(readings, readers=["B"]).fit(X)
+
+
+def test_readings_of_a_deep_encoder(values, X):
+    """A network's features are named by number; the filter asks no more of them."""
+    names = [f"densenet.t1.x{i:04d}" for i in range(6)]
+    deep = X.set_axis([*names[:2], "site", *names[2:]], axis=1)
+    readings = Readings.from_frame(table(values, names=names))
+    report = ICCFilter(readings, threshold=0.9).fit(deep).report_
+    np.testing.assert_allclose(report["icc"], icc(values).value)
+    assert report["feature"].tolist() == names
