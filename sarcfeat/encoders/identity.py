@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from sarcfeat._validation import missing_dependency
+from sarcfeat.encoders.source import bare_source
 from sarcfeat.exceptions import InvalidInput
 
 __all__ = ["check_library", "check_name", "code_hash", "package_version"]
@@ -28,18 +29,24 @@ def check_library(module: str, package: str) -> None:
         raise missing_dependency(package, "radiomics")
 
 
-def package_version(package: str) -> str:
-    """Return the version of an installed package."""
+def package_version(package: str, extra: str = "radiomics") -> str:
+    """Return the version of an installed package of an extra."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError as error:
-        raise missing_dependency(package, "radiomics") from error
+        raise missing_dependency(package, extra) from error
 
 
 def code_hash(files: Iterable[str]) -> str:
-    """Return the sha256 of source files of ``sarcfeat.encoders``, in this order."""
+    """Return the sha256 of the code in files of ``sarcfeat.encoders``, in this order.
+
+    Comments, docstrings and empty lines do not count: an edit of these makes no new
+    extractor, and nothing is encoded again.
+    """
     digest = hashlib.sha256()
     for name in files:
-        source = (resources.files("sarcfeat.encoders") / name).read_bytes()
-        digest.update(source.replace(b"\r\n", b"\n"))
+        file = resources.files("sarcfeat.encoders") / name
+        source = file.read_text(encoding="utf-8")
+        code = bare_source(source) if name.endswith(".py") else source
+        digest.update(f"{name}\n{code}\n".encode())
     return digest.hexdigest()
