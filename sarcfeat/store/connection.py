@@ -11,10 +11,10 @@ import re
 import shutil
 import warnings
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
@@ -25,6 +25,7 @@ from sarcfeat.store.journal import Journal
 __all__ = ["Connection", "Row"]
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -33,6 +34,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "lock_configuration": "true",
 }
 BLOCK = 262_144
+MEMORY = 10_000
 HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
 
@@ -64,6 +66,8 @@ class Connection:
         self._commit: int | None = None
         self._last: int | None = None
         self._wrote = False
+        self._memory: dict[Hashable, Any] = {}
+        self._memory_of: int | None = None
         try:
             self._db = duckdb.connect(str(path), read_only, CONFIG)
         except duckdb.Error as error:
@@ -199,7 +203,27 @@ class Connection:
         """Number of the commit being written, or of the last one."""
         if self._commit is not None:
             return self._commit
-        return int(self.one("SELECT commit_no FROM store_meta")[0])
+        if self._last is None:
+            # Nobody else writes while this is open: it changes with one's own commits.
+            self._last = int(self.one("SELECT commit_no FROM store_meta")[0])
+        return self._last
+
+    def remembered(self, key: Hashable, ask: Callable[[], T]) -> T:
+        """Return an answer that holds until the next commit; ask once.
+
+        For rows that are asked for again and again, such as where a patient's tiles
+        lie: of a catalogue that nobody has written to since, the answer is the same.
+        """
+        if self._commit is not None:
+            return ask()
+        # An erasure changes the past, too: its commit counts in every view.
+        number = self.archive.commit_no
+        if number != self._memory_of or len(self._memory) >= MEMORY:
+            self._memory, self._memory_of = {}, number
+        if key not in self._memory:
+            self._memory[key] = ask()
+        found: T = self._memory[key]
+        return found
 
     @contextmanager
     def commit(self, what: str) -> Iterator[int]:
@@ -214,8 +238,7 @@ class Connection:
             return
         self.rows("BEGIN TRANSACTION")
         try:
-            # Nobody else writes: the number of one's own last commit still holds.
-            last = self.commit_no if self._last is None else self._last
+            last = self.commit_no
             self._commit = number = last + 1
             self._wrote = False
             yield number

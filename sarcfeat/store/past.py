@@ -43,6 +43,8 @@ class Past(Connection):
         self._parent = parent
         self._commit = None
         self._wrote = False
+        self._memory = {}
+        self._memory_of = None
         self._looks = weakref.WeakSet()
         self._db = parent.cursor(self)
         for statement in _views(parent, version):

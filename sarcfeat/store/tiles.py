@@ -160,7 +160,7 @@ def read_tiles(
     """Sample tiles over all slides of a patient."""
     if n is not None and n < 1:
         raise InvalidInput(f"n={n}; expected a number of tiles, or None for all.")
-    bags = held_bags(db, [patient])
+    bags = db.remembered(("bags", patient), lambda: held_bags(db, [patient]))
     if not bags:
         known = db.rows("SELECT patient_id FROM patient ORDER BY patient_id")
         pick(patient, [row[0] for row in known], "patient")
