@@ -10,7 +10,7 @@ from sarcfeat.exceptions import InvalidInput
 
 __all__ = ["adjust_p"]
 
-_METHODS = ("bh", "bonferroni", "holm", "none")
+_METHODS = ("bh", "bonferroni", "by", "hochberg", "holm", "none")
 
 
 def adjust_p(p: npt.ArrayLike, method: str = "bh") -> npt.NDArray[np.float64]:
@@ -20,9 +20,9 @@ def adjust_p(p: npt.ArrayLike, method: str = "bh") -> npt.NDArray[np.float64]:
     ----------
     p : array-like of float, shape (n_tests,)
         P-values; NaN (a test that could not be done) stays NaN and is not counted.
-    method : {"bh", "bonferroni", "holm", "none"}
-        ``bh`` controls the share of false discoveries, ``bonferroni`` and ``holm``
-        the chance of a single one.
+    method : {"bh", "bonferroni", "by", "hochberg", "holm", "none"}
+        ``bh`` controls the share of false discoveries (``by`` under any dependence),
+        the others the chance of a single one (``hochberg`` for independent tests).
 
     Returns
     -------
@@ -35,8 +35,8 @@ def adjust_p(p: npt.ArrayLike, method: str = "bh") -> npt.NDArray[np.float64]:
 
     References
     ----------
-    Benjamini & Hochberg, J R Stat Soc B 1995; Holm, Scand J Stat 1979; equal to R's
-    ``p.adjust``.
+    Benjamini & Hochberg, J R Stat Soc B 1995; Benjamini & Yekutieli, Ann Stat 2001;
+    Hochberg, Biometrika 1988; Holm, Scand J Stat 1979; equal to R's ``p.adjust``.
 
     Examples
     --------
@@ -53,9 +53,11 @@ def adjust_p(p: npt.ArrayLike, method: str = "bh") -> npt.NDArray[np.float64]:
         )
     m, order = len(tested), np.argsort(tested, kind="stable")
     rank = np.arange(1, m + 1)
-    if method == "bh":
-        steps = tested[order] * m / rank
-        steps = np.minimum.accumulate(steps[::-1])[::-1]
+    if method in ("bh", "by", "hochberg"):
+        factor = m - rank + 1 if method == "hochberg" else m / rank
+        if method == "by":
+            factor = factor * (1 / rank).sum()
+        steps = np.minimum.accumulate((tested[order] * factor)[::-1])[::-1]
     elif method == "holm":
         steps = np.maximum.accumulate(tested[order] * (m - rank + 1))
     else:

@@ -34,3 +34,13 @@ def test_refuses():
         adjust_p([-0.1, 0.2])
     with pytest.raises(UnknownName, match="Did you mean 'bh'"):
         adjust_p([0.1], "bhh")
+
+
+def test_by_and_hochberg_are_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.array([0.001, 0.04, 0.03, 0.5, 0.012])
+    for ours, theirs in [("by", "fdr_by"), ("hochberg", "simes-hochberg")]:
+        np.testing.assert_allclose(
+            adjust_p(p, ours), multipletests(p, method=theirs)[1]
+        )
