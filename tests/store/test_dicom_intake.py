@@ -4,17 +4,21 @@ import gzip
 import json
 import traceback
 import warnings
+from collections import Counter
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 import SimpleITK
+from pydicom.valuerep import STR_VR
 
 from sarcfeat import FeatureStore
 from sarcfeat.exceptions import IdentifiableFace, InvalidInput, StoreError
 from sarcfeat.io import Pseudonyms, create_salt, find_source, load_salt
 from sarcfeat.store.intake import refresh
 from tests.io.dicom_study import (
+    BY_VR,
     CANARIES,
     NUMBER,
     make_slice,
@@ -242,6 +246,27 @@ def poisoned_study(folder):
     return folder
 
 
+def test_fault_101_the_canary_is_wherever_text_can_be(tmp_path):
+    """In every text VR, private tags, sequences, UIDs, preamble, names of files."""
+    assert set(BY_VR) == {str(vr) for vr in STR_VR}
+    poisoned_study(tmp_path)
+    (path, *_) = sorted(p for p in tmp_path.rglob("*.dcm"))
+    assert leaks(str(path))
+    with malformed():
+        one = pydicom.dcmread(path)
+        told = Counter(str(item.VR) for item in one.iterall() if leaks(str(item.value)))
+        ages = {str(item.value) for item in one.iterall() if item.VR == "AS"}
+    # Ages of 97 years, which name nobody by themselves, are looked for apart.
+    assert set(BY_VR) - {"AS"} <= set(told)
+    assert all("097Y" in age for age in ages)
+    assert told["UN"]
+    assert any(item.tag.is_private and leaks(str(item.value)) for item in one.iterall())
+    assert leaks(one.preamble)
+    for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        assert leaks(str(one[name].value))
+    assert leaks(one.file_meta.MediaStorageSOPInstanceUID)
+
+
 def test_fault_101_canary_nothing_of_the_patient_is_in_the_store(
     tmp_path, salt, caplog, capfd
 ):
@@ -267,7 +292,11 @@ def test_fault_101_canary_nothing_of_the_patient_is_in_the_store(
         assert store.status().loc["units", "count"] == 1
         store.readings("fake.mr").load()
         told.append(str(store.explain(who(salt), "fake.mr.mean")))
-        told.append(store.matrix(None, features="fake.mr").X.to_string())
+        m = store.matrix(None, features="fake.mr")
+        told.append(m.X.to_string())
+        (tmp_path / "out").mkdir()
+        for suffix in ("csv", "parquet", "npz"):
+            store.export(m, tmp_path / "out" / f"m.{suffix}")
         told += rows_of(store)
         with pytest.raises(StoreError) as raised:
             store.sql("SELECT nothing")
@@ -276,8 +305,9 @@ def test_fault_101_canary_nothing_of_the_patient_is_in_the_store(
     told += [str(item.message) for item in caught]
     told += [caplog.text, *capfd.readouterr()]
     assert [leaks(text) for text in told if leaks(text)] == []
+    assert not any("097Y" in text for text in told)
     searched = 0
-    for place in (tmp_path / "study", *copies):
+    for place in (tmp_path / "study", tmp_path / "out", *copies):
         for data in contents(place):
             searched += len(data)
             assert leaks(data) == []
