@@ -1,23 +1,141 @@
 """Pure functions of numbers: how good a risk, how repeatable a feature."""
 
+from sarcfeat.metrics.agreement import Agreement, fleiss_kappa, kendall_w
+from sarcfeat.metrics.brier import (
+    Brier,
+    BrierDifference,
+    brier,
+    brier_competing,
+    brier_difference,
+    brier_reference,
+    integrated_brier,
+)
+from sarcfeat.metrics.calibration import Calibration, calibration
 from sarcfeat.metrics.concordance import Concordance, concordance
+from sarcfeat.metrics.contingency import (
+    FisherExact,
+    TableTest,
+    chi_squared,
+    fisher_exact,
+    mcnemar,
+)
+from sarcfeat.metrics.correlation import Correlation, correlation
 from sarcfeat.metrics.cross_validated import (
     CrossValidatedConcordance,
     PairedDifference,
     cross_validated_concordance,
     paired_difference,
 )
+from sarcfeat.metrics.delong import (
+    AUC,
+    AUCDifference,
+    delong,
+    delong_test,
+    delong_unpaired,
+)
+from sarcfeat.metrics.diagnostic import diagnostic_accuracy, wilson
+from sarcfeat.metrics.group_tests import (
+    GroupTest,
+    anova,
+    bartlett,
+    friedman,
+    kolmogorov_smirnov,
+    kruskal_wallis,
+    mann_whitney,
+    pairwise_mann_whitney,
+    shapiro,
+    t_test,
+    tukey_hsd,
+    wilcoxon,
+)
+from sarcfeat.metrics.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
 from sarcfeat.metrics.icc import ICC, icc
+from sarcfeat.metrics.kappa import Kappa, kappa
 from sarcfeat.metrics.multiple_testing import adjust_p
+from sarcfeat.metrics.reclassification import (
+    IDI,
+    NRI,
+    idi,
+    idi_survival,
+    nri,
+    nri_survival,
+)
+from sarcfeat.metrics.roc import ROC, roc
+from sarcfeat.metrics.time_dependent_auc import (
+    TimeDependentAUC,
+    TimeDependentAUCDifference,
+    TimeDependentROC,
+    time_dependent_auc,
+    time_dependent_auc_competing,
+    time_dependent_auc_difference,
+    time_dependent_roc,
+)
 
 __all__ = [
+    "AUC",
     "ICC",
+    "IDI",
+    "NRI",
+    "ROC",
+    "AUCDifference",
+    "Agreement",
+    "Brier",
+    "BrierDifference",
+    "Calibration",
     "Concordance",
+    "Correlation",
     "CrossValidatedConcordance",
+    "FisherExact",
+    "GroupTest",
+    "HosmerLemeshow",
+    "Kappa",
     "PairedDifference",
+    "TableTest",
+    "TimeDependentAUC",
+    "TimeDependentAUCDifference",
+    "TimeDependentROC",
     "adjust_p",
+    "anova",
+    "bartlett",
+    "brier",
+    "brier_competing",
+    "brier_difference",
+    "brier_reference",
+    "calibration",
+    "chi_squared",
     "concordance",
+    "correlation",
     "cross_validated_concordance",
+    "delong",
+    "delong_test",
+    "delong_unpaired",
+    "diagnostic_accuracy",
+    "fisher_exact",
+    "fleiss_kappa",
+    "friedman",
+    "hosmer_lemeshow",
     "icc",
+    "idi",
+    "idi_survival",
+    "integrated_brier",
+    "kappa",
+    "kendall_w",
+    "kolmogorov_smirnov",
+    "kruskal_wallis",
+    "mann_whitney",
+    "mcnemar",
+    "nri",
+    "nri_survival",
     "paired_difference",
+    "pairwise_mann_whitney",
+    "roc",
+    "shapiro",
+    "t_test",
+    "time_dependent_auc",
+    "time_dependent_auc_competing",
+    "time_dependent_auc_difference",
+    "time_dependent_roc",
+    "tukey_hsd",
+    "wilcoxon",
+    "wilson",
 ]

@@ -1,0 +1,176 @@
+"""Do predicted risks of a yes-or-no outcome mean what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+from scipy.stats import chi2, norm
+
+from sarcfeat.metrics.binary import check_binary, check_probability
+from sarcfeat.metrics.lowess import lowess
+
+__all__ = ["Calibration", "calibration"]
+
+Floats = npt.NDArray[np.float64]
+
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of predicted probabilities.
+
+    Attributes
+    ----------
+    slope, slope_low, slope_high : float
+        Of a logistic regression on the logit of the risk; below 1: too extreme.
+    intercept : float
+        Of the same regression.
+    in_the_large, in_the_large_low, in_the_large_high : float
+        Intercept with the slope held at 1; above 0: risks too low on the whole.
+    ici, e50, e90, e_max : float
+        Mean, median, ninth decile and largest distance between risk and the smooth
+        curve (the integrated calibration index and its kin).
+    brier, spiegelhalter_z, spiegelhalter_p : float
+        Brier's score, and Spiegelhalter's test of calibration on it.
+    discrimination, unreliability, quality : float
+        Harrell's D, U and Q = D - U.
+    u_statistic, u_p : float
+        Likelihood-ratio test, on two degrees of freedom, of intercept 0 and slope 1.
+    r2 : float
+        Nagelkerke's, of the recalibrated risk.
+    model_lr : float
+        Likelihood ratio of the recalibrated risk against none.
+    curve : ndarray of shape (n_patients,)
+        The smooth observed risk at each patient's predicted one.
+    """
+
+    slope: float
+    slope_low: float
+    slope_high: float
+    intercept: float
+    in_the_large: float
+    in_the_large_low: float
+    in_the_large_high: float
+    ici: float
+    e50: float
+    e90: float
+    e_max: float
+    brier: float
+    spiegelhalter_z: float
+    spiegelhalter_p: float
+    discrimination: float
+    unreliability: float
+    quality: float
+    u_statistic: float
+    u_p: float
+    r2: float
+    model_lr: float
+    curve: Floats = field(repr=False)
+
+
+def calibration(
+    y: npt.ArrayLike, p: npt.ArrayLike, *, level: float = 0.95
+) -> Calibration:
+    """Say how predicted probabilities of an outcome agree with it.
+
+    Parameters
+    ----------
+    y : array-like of bool or 0/1, shape (n_patients,)
+    p : array-like of float, shape (n_patients,)
+        Predicted probabilities; exactly 0 and 1 are left out of the regressions.
+    level : float
+        Coverage of the intervals of slope and intercept.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    InvalidInput
+        A `p` that is no probability, or one outcome only.
+
+    References
+    ----------
+    Cox 1958; Van Calster et al., J Clin Epidemiol 2016; Austin & Steyerberg, Stat Med
+    2019 (ICI); the numbers are those of R's ``rms::val.prob``.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> p = rng.uniform(0.05, 0.95, 2000)
+    >>> result = calibration(rng.uniform(size=2000) < p, p)
+    >>> abs(result.slope - 1) < 0.1, abs(result.in_the_large) < 0.15
+    (True, True)
+    """
+    flags, _ = check_binary(y, p)
+    risk = check_probability(p)
+    inside = (risk > 0) & (risk < 1)
+    outcome, eta = flags[inside].astype(float), logit(risk[inside])
+    n, z = len(outcome), float(norm.ppf((1 + level) / 2))
+    b, se, deviance = _logistic(np.c_[np.ones(n), eta], outcome, np.zeros(n))
+    a, a_se, _ = _logistic(np.ones((n, 1)), outcome, eta)
+    plain = -2 * _loglik(outcome, eta)
+    share = outcome.mean()
+    null = -2 * _loglik(outcome, np.full(n, logit(share)))
+    lr, u = null - deviance, plain - deviance
+    curve = lowess(risk, flags.astype(float))
+    gap = np.abs(risk - curve)
+    brier = float(np.mean((risk - flags) ** 2))
+    spread = float(np.sum((1 - 2 * risk) ** 2 * risk * (1 - risk)))
+    s_z = float(np.sum((flags - risk) * (1 - 2 * risk)))
+    s_z = s_z / np.sqrt(spread) if spread > 0 else float("nan")
+    d, unreliable = (lr - 1) / n, (u - 2) / n
+    return Calibration(
+        slope=float(b[1]),
+        slope_low=float(b[1] - z * se[1]),
+        slope_high=float(b[1] + z * se[1]),
+        intercept=float(b[0]),
+        in_the_large=float(a[0]),
+        in_the_large_low=float(a[0] - z * a_se[0]),
+        in_the_large_high=float(a[0] + z * a_se[0]),
+        ici=float(gap.mean()),
+        e50=float(np.quantile(gap, 0.5)),
+        e90=float(np.quantile(gap, 0.9)),
+        e_max=float(gap.max()),
+        brier=brier,
+        spiegelhalter_z=float(s_z),
+        spiegelhalter_p=float(2 * norm.sf(abs(s_z))),
+        discrimination=d,
+        unreliability=unreliable,
+        quality=d - unreliable,
+        u_statistic=u,
+        u_p=float(chi2.sf(max(u, 0.0), 2)),
+        r2=float(-np.expm1(-lr / n) / -np.expm1(-null / n)),
+        model_lr=lr,
+        curve=curve,
+    )
+
+
+def _loglik(y: Floats, eta: Floats) -> float:
+    return float(y @ eta - np.logaddexp(0, eta).sum())
+
+
+def _logistic(X: Floats, y: Floats, offset: Floats) -> tuple[Floats, Floats, float]:
+    """Fit by Newton's method; return coefficients, errors and deviance."""
+    b = np.zeros(X.shape[1])
+    b[0] = logit(np.clip(y.mean(), 1e-6, 1 - 1e-6)) - offset.mean()
+    value = _loglik(y, X @ b + offset)
+    for _ in range(_STEPS):
+        mu = expit(X @ b + offset)
+        information = X.T @ ((mu * (1 - mu))[:, None] * X)
+        step = np.linalg.lstsq(information, X.T @ (y - mu), rcond=None)[0]
+        while _loglik(y, X @ (b + step) + offset) < value - 1e-12 * (1 + abs(value)):
+            step = step / 2
+        b, before = b + step, value
+        value = _loglik(y, X @ b + offset)
+        if np.abs(step).max() < 1e-10 * (1 + np.abs(b).max()) or value == before:
+            break
+    mu = expit(X @ b + offset)
+    information = X.T @ ((mu * (1 - mu))[:, None] * X)
+    vcov = np.linalg.pinv(information, hermitian=True)
+    return b, np.sqrt(np.diag(vcov)), -2 * value
