@@ -4,16 +4,19 @@ Everything here returns tables; nothing is drawn and nothing is printed.
 """
 
 from sarcfeat.evaluate.compare import compare
+from sarcfeat.evaluate.leakage_audit import LeakageAudit, leakage_audit
 from sarcfeat.evaluate.nested import NestedCV, nested_cv
 from sarcfeat.evaluate.null_test import NullTest, null_test
 from sarcfeat.evaluate.tune import Tuned, TuneResult, tune
 
 __all__ = [
+    "LeakageAudit",
     "NestedCV",
     "NullTest",
     "TuneResult",
     "Tuned",
     "compare",
+    "leakage_audit",
     "nested_cv",
     "null_test",
     "tune",

@@ -5,6 +5,7 @@ from sarcfeat.plots.canvas import close
 from sarcfeat.plots.consensus import consensus
 from sarcfeat.plots.kaplan_meier import kaplan_meier
 from sarcfeat.plots.lasso_path import lasso_path
+from sarcfeat.plots.leakage import leakage
 from sarcfeat.plots.lesion_outlines import lesion_outlines
 from sarcfeat.plots.nomogram import nomogram
 
@@ -14,6 +15,7 @@ __all__ = [
     "consensus",
     "kaplan_meier",
     "lasso_path",
+    "leakage",
     "lesion_outlines",
     "nomogram",
 ]
