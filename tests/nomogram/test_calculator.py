@@ -56,7 +56,7 @@ def html(tmp_path):
     return NOMOGRAM.to_html(tmp_path / "c.html", title=NASTY).read_text("utf-8")
 
 
-def test_everything_is_escaped_and_nothing_is_loaded(html):
+def test_fault_109_everything_is_escaped_and_nothing_is_loaded(html):
     page = Page(html)
     assert not [tag for tag, _ in page.tags if tag in {"img", "link", "iframe"}]
     assert not [a for _, a in page.tags if "src" in a or "href" in a]

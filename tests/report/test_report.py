@@ -63,7 +63,7 @@ def page(tmp_path):
     return path
 
 
-def test_page_holds_its_pictures_and_escapes_everything(page):
+def test_fault_109_page_holds_its_pictures_and_escapes_everything(page):
     text = page.read_text()
     assert "data:image/png;base64,iVBOR" in text
     assert "<script" not in text

@@ -78,18 +78,18 @@ def test_fault_108_sql_reads_and_nothing_else(study, tmp_path):
     assert found["patient_id"].tolist() == ["P001"]
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
-    for query in (
-        "DROP TABLE patient",
-        "SELECT 1; DELETE FROM patient",
-        "WITH x AS (DELETE FROM patient RETURNING *) SELECT * FROM x",
-        "COPY patient TO 'out.csv'",
-        "SET enable_external_access = true",
-        "ATTACH ':memory:'",
-        f"SELECT * FROM read_csv('{secret}')",
-        "PRAGMA database_size",
-        "SELECT nonsense",
+    for query, told in (
+        ("DROP TABLE patient", "one SELECT .* got .*DROP"),
+        ("SELECT 1; DELETE FROM patient", "got .*SELECT.*DELETE"),
+        ("WITH x AS (DELETE FROM patient RETURNING *) SELECT * FROM x", "DELETE|read"),
+        ("COPY patient TO 'out.csv'", "got .*COPY"),
+        ("SET enable_external_access = true", "got .*SET"),
+        ("ATTACH ':memory:'", "got .*ATTACH"),
+        (f"SELECT * FROM read_csv('{secret}')", r"secret\.csv|disabled"),
+        ("PRAGMA database_size", "got|PRAGMA|pragma"),
+        ("SELECT nonsense", "does not work: .*nonsense"),
     ):
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError, match=f"(?s){told}"):
             study.sql(query)
     assert study.status().loc["patients", "count"] == 6
     assert study.sql("SELECT * FROM commit_log")["at"].notna().all()
