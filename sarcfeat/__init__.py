@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sarcfeat.encoders import Radiomics
+    from sarcfeat.encoders import CNN2D, DenseNet3D, Radiomics
     from sarcfeat.estimators import CoxPH, LassoCox, LassoLogistic, RiskScore
     from sarcfeat.nomogram import Nomogram
     from sarcfeat.store import FeatureStore, Readings
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "CNN2D": "encoders",
     "ComBat": "transform",
     "CoxPH": "estimators",
+    "DenseNet3D": "encoders",
     "FeatureStore": "store",
     "ICCFilter": "transform",
     "LassoCox": "estimators",
@@ -61,9 +63,11 @@ _STAGES = (
 )
 
 __all__ = [
+    "CNN2D",
     "MRMR",
     "ComBat",
     "CoxPH",
+    "DenseNet3D",
     "FeatureStore",
     "ICCFilter",
     "LassoCox",

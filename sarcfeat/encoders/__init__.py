@@ -1,6 +1,8 @@
 """Encoders: one image and one mask become one vector, named and fingerprinted."""
 
 from sarcfeat.encoders.catalogue import describe
+from sarcfeat.encoders.cnn2d import CNN2D
+from sarcfeat.encoders.densenet3d import DenseNet3D
 from sarcfeat.encoders.encoded import Encoded, Encoder
 from sarcfeat.encoders.landmarks import Landmarks
 from sarcfeat.encoders.parameter_files import load_params, shipped
@@ -10,6 +12,8 @@ from sarcfeat.encoders.preprocess import Preprocess
 from sarcfeat.encoders.radiomics import Radiomics
 
 __all__ = [
+    "CNN2D",
+    "DenseNet3D",
     "Encoded",
     "Encoder",
     "Landmarks",
