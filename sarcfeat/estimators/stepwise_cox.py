@@ -198,10 +198,10 @@ def _terms(
     owner = {name: name for name in names}
     for term, columns in (given or {}).items():
         unknown = [column for column in columns if column not in owner]
-        if unknown or not columns:
+        if unknown:
             raise InvalidInput(
-                f"Term {term!r} names {listed(unknown) or 'no column'}; X has the "
-                f"columns {listed(names, 12)}."
+                f"Term {term!r} names {listed(unknown)}; X has the columns "
+                f"{listed(names, 12)}."
             )
         owner.update(dict.fromkeys(columns, term))
     terms: dict[str, list[int]] = {}

@@ -1,5 +1,6 @@
 """Steps between features and a model; each learns on the training patients only."""
 
+from sarcfeat.transform.categories import Categories
 from sarcfeat.transform.columns import columns
 from sarcfeat.transform.combat import ComBat
 from sarcfeat.transform.consensus_clustering import ConsensusClustering
@@ -18,6 +19,7 @@ from sarcfeat.transform.z_score import ZScore
 
 __all__ = [
     "MRMR",
+    "Categories",
     "ComBat",
     "ConsensusClustering",
     "CorrelationFilter",

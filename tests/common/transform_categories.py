@@ -1,0 +1,3 @@
+from sarcfeat.transform.categories import Categories
+
+ESTIMATORS = [(Categories(), {})]
