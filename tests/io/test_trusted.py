@@ -84,3 +84,14 @@ def test_fault_105_no_source_file_opens_a_pickle():
                 name = f"{node.value.id}.{node.attr}"
                 found += [f"{path}:{node.lineno} {name}"] if name in banned else []
     assert found == []
+
+
+def test_fault_102_no_source_file_reads_the_label_or_macro_of_a_slide():
+    """They are photographs of the glass, with the patient's name on its label."""
+    found = [
+        f"{path}:{node.lineno}"
+        for path in Path(sarcfeat.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "associated_images"
+    ]
+    assert found == []
