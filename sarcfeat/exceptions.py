@@ -9,6 +9,7 @@ the value, states what was expected and offers the next step.
 __all__ = [
     "BurnedInAnnotation",
     "CohortError",
+    "ConfoundedBatch",
     "DiskFull",
     "EmptyROI",
     "FewEvents",
@@ -171,6 +172,10 @@ class NothingSelected(SarcfeatWarning):
 
 class NoComparablePairs(SarcfeatWarning):
     """No pair of patients can be compared; the c-index is NaN."""
+
+
+class ConfoundedBatch(SarcfeatWarning):
+    """Batch and outcome go together: harmonisation takes the outcome away as well."""
 
 
 class OneBatch(SarcfeatWarning):

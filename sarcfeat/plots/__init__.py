@@ -1,5 +1,6 @@
 """One function a figure: fitted objects or tables in, matplotlib axes out."""
 
+from sarcfeat.plots.batch_effect import batch_effect
 from sarcfeat.plots.c_index_forest import c_index_forest
 from sarcfeat.plots.canvas import close
 from sarcfeat.plots.consensus import consensus
@@ -10,6 +11,7 @@ from sarcfeat.plots.lesion_outlines import lesion_outlines
 from sarcfeat.plots.nomogram import nomogram
 
 __all__ = [
+    "batch_effect",
     "c_index_forest",
     "close",
     "consensus",

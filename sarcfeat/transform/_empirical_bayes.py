@@ -20,7 +20,9 @@ __all__ = [
     "LocationScale",
     "adjust",
     "batch_design",
+    "count_mean_square",
     "fit_location_scale",
+    "posterior",
     "unadjustable",
 ]
 
@@ -141,7 +143,7 @@ def _pooled_variance(residual: np.ndarray, any_missing: bool) -> np.ndarray:
     return _variance(residual)
 
 
-def _count_mean_square(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def count_mean_square(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return n, mean and sum of squares about it, of each column without its NaN."""
     there = ~np.isnan(Z)
     n = there.sum(axis=0)
@@ -151,7 +153,7 @@ def _count_mean_square(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _variance(Z: np.ndarray) -> np.ndarray:
-    n, _, square = _count_mean_square(Z)
+    n, _, square = count_mean_square(Z)
     with np.errstate(invalid="ignore", divide="ignore"):
         return square / (n - 1)
 
@@ -172,12 +174,12 @@ def _shrink(
         shift = gamma[number, solved]
         spread = np.ones_like(shift) if mean_only else _variance(rows)
         if solved.sum() > 1:  # one feature alone has nothing to be drawn towards
-            shift, spread = _posterior(rows, shift, spread, parametric, mean_only)
+            shift, spread = posterior(rows, shift, spread, parametric, mean_only)
         gamma[number, solved], delta[number, solved] = shift, spread
     return gamma, delta
 
 
-def _posterior(
+def posterior(
     Z: np.ndarray,
     gamma: np.ndarray,
     delta: np.ndarray,
@@ -185,7 +187,7 @@ def _posterior(
     mean_only: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the shrunken shift and variance of one batch."""
-    n, mean, square = _count_mean_square(Z)
+    n, mean, square = count_mean_square(Z)
     if not parametric:
         return _posterior_empirical(n, mean, square, gamma, delta)
     centre, spread = gamma.mean(), gamma.var(ddof=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,14 +12,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sarcfeat._validation import StrOptions, check_params, listed, pick
-from sarcfeat.exceptions import (
-    InvalidInput,
-    OneBatch,
-    SarcfeatWarning,
-    UnseenBatch,
-)
+from sarcfeat._validation import Interval, StrOptions, check_params, listed, pick
+from sarcfeat.exceptions import InvalidInput, OneBatch, SarcfeatWarning
 from sarcfeat.transform._batch import batch_labels, require_column
+from sarcfeat.transform._confounding import confounding_table, warn_if_confounded
 from sarcfeat.transform._covariates import Covariates
 from sarcfeat.transform._empirical_bayes import (
     LocationScale,
@@ -34,6 +31,7 @@ from sarcfeat.transform._frame import (
     reasons,
     rebuild,
 )
+from sarcfeat.transform._new_batches import meet_unseen, with_new_batches
 
 __all__ = ["ComBat"]
 
@@ -64,11 +62,17 @@ class ComBat(TransformerMixin, BaseEstimator):
         Correct the shift and leave the spread alone.
     reference : str, optional
         A batch that is left as it is and to which the others are brought.
-    unseen : {"raise", "reference", "skip"}
+    unseen : {"raise", "reference", "estimate", "skip"}
         What to do with a batch that was not there at the fit: refuse it; take it to
         behave like the reference batch (without a reference, like the grand mean); or
-        pass it by with a warning. The last two leave its values unchanged: nothing is
-        learnt from the patients of ``transform``.
+        pass it by with a warning. These two leave its values unchanged: nothing is
+        learnt from the patients of ``transform``. ``"estimate"`` learns the shift and
+        the spread of the new batch from those of its patients that are transformed
+        together (their outcomes are not looked at): what comes out for one of them
+        then depends on the others, and a batch of patients who differ in prognosis
+        loses that difference.
+    min_estimate : int
+        The fewest patients from whom a new batch is estimated; fewer are refused.
     single : {"raise", "mean_only"}
         What to do with a batch of one patient, which has no spread: refuse it, or
         correct the shift only, in all batches, as sva does.
@@ -84,6 +88,9 @@ class ComBat(TransformerMixin, BaseEstimator):
         and 1 for a feature that is left unchanged.
     grand_mean_, scale_ : ndarray of shape (n_features,)
         What features are standardised with; NaN for one that is left unchanged.
+    confounding_ : DataFrame or None
+        Patients by batch and outcome (survival: event or none), with Cramér's V and
+        the p-value in ``attrs``; None where ``fit`` got no y with classes.
     mean_only_ : bool
         Whether only shifts are corrected.
     unadjusted_ : DataFrame
@@ -123,7 +130,8 @@ class ComBat(TransformerMixin, BaseEstimator):
         "parametric": ["boolean"],
         "mean_only": ["boolean"],
         "reference": "no_validation",
-        "unseen": [StrOptions({"raise", "reference", "skip"})],
+        "unseen": [StrOptions({"raise", "reference", "estimate", "skip"})],
+        "min_estimate": [Interval(Integral, 2, None, closed="left")],
         "single": [StrOptions({"raise", "mean_only"})],
     }
 
@@ -136,6 +144,7 @@ class ComBat(TransformerMixin, BaseEstimator):
         mean_only: bool = False,
         reference: str | None = None,
         unseen: str = "raise",
+        min_estimate: int = 10,
         single: str = "raise",
     ) -> None:
         self.batch = batch
@@ -144,6 +153,7 @@ class ComBat(TransformerMixin, BaseEstimator):
         self.mean_only = mean_only
         self.reference = reference
         self.unseen = unseen
+        self.min_estimate = min_estimate
         self.single = single
 
     def fit(self, X: Any, y: Any = None, site: Any = None) -> ComBat:
@@ -152,9 +162,17 @@ class ComBat(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array of shape (n_patients, n_columns)
-        y : ignored
+        y : survival target or classes, optional
+            Looked at for one thing only: a warning where it goes with the batch.
         site : array-like of shape (n_patients,), optional
             The batch of each patient, in place of a column of X.
+
+        Warns
+        -----
+        ConfoundedBatch
+            Batch and outcome go together; the message holds the table.
+        OneBatch
+            There is one batch only.
 
         Raises
         ------
@@ -184,6 +202,8 @@ class ComBat(TransformerMixin, BaseEstimator):
         self.n_patients_ = dict(zip(self.batches_, counts.tolist(), strict=True))
         if self.reference is not None:
             pick(self.reference, self.batches_, "batch")
+        self.confounding_ = confounding_table(labels, y)
+        warn_if_confounded(self.confounding_, stacklevel=2)
         if len(self.batches_) == 1:
             warnings.warn(
                 f"There is one batch only, {self.batches_[0]!r}: the features pass "
@@ -191,6 +211,8 @@ class ComBat(TransformerMixin, BaseEstimator):
                 OneBatch,
                 stacklevel=2,
             )
+            if self.unseen == "estimate":  # against which new batches are measured
+                self._learn(values, columns[is_feature], codes, X)
             return self
         self._refuse_single(counts)
         self._learn(values, columns[is_feature], codes, X)
@@ -216,8 +238,10 @@ class ComBat(TransformerMixin, BaseEstimator):
         if self.batch is not None:
             labels = batch_labels(X, self.batch, site)
             codes = pd.Index(self.batches_).get_indexer(labels)
-            self._meet_unseen(labels, codes)
-            values = self._adjusted(values, codes, X)
+            unseen = labels[codes < 0]
+            if len(unseen):
+                meet_unseen(unseen, self.unseen, self.batches_, self.min_estimate)
+            values = self._adjusted(values, codes, X, labels)
         if not isinstance(X, pd.DataFrame):
             return values
         return rebuild(X, values, is_feature, self.support_)
@@ -274,6 +298,7 @@ class ComBat(TransformerMixin, BaseEstimator):
         p = values.shape[1]
         self.mean_only_ = bool(self.mean_only)
         self.batches_, self.n_patients_ = [], {}
+        self.confounding_ = None
         self.grand_mean_, self.scale_ = np.full(p, np.nan), np.full(p, np.nan)
         self.gamma_, self.delta_ = np.zeros((0, p)), np.ones((0, p))
         self._adjusts = np.zeros(p, dtype=bool)
@@ -283,9 +308,7 @@ class ComBat(TransformerMixin, BaseEstimator):
         self, values: np.ndarray, names: np.ndarray, codes: np.ndarray, X: Any
     ) -> None:
         covariates = self._covariates.encode(X, len(values))
-        reference = None
-        if self.reference is not None:
-            reference = self.batches_.index(self.reference)
+        reference = self._reference_code()
         self._refuse_confounded(codes, covariates, reference)
         why = unadjustable(values, codes, self.mean_only_)
         usable = why == ""
@@ -327,36 +350,41 @@ class ComBat(TransformerMixin, BaseEstimator):
                 f"{len(codes)} patients. Leave a covariate out or merge batches."
             )
 
-    def _meet_unseen(self, labels: pd.Series, codes: np.ndarray) -> None:
-        unseen = codes < 0
-        if not unseen.any() or self.unseen == "reference":
-            return
-        batches = listed(sorted(map(str, labels[unseen].unique())))
-        patients = listed(labels.index[unseen])
-        if self.unseen == "raise":
-            raise UnseenBatch(
-                f"{int(unseen.sum())} patients come from a batch that ComBat was not "
-                f"fitted on: {batches} (patients {patients}). Known: "
-                f"{listed(self.batches_)}. Fit with patients of that batch, or choose "
-                "unseen='reference' or 'skip' to leave their values as they are."
-            )
-        warnings.warn(
-            f"ComBat leaves {int(unseen.sum())} patients of unseen batches as they "
-            f"are: {batches} (patients {patients}).",
-            SarcfeatWarning,
-            stacklevel=3,
-        )
+    def _reference_code(self) -> int | None:
+        """Return the number of the batch that is left as it is."""
+        if len(self.batches_) == 1:
+            return 0
+        return None if self.reference is None else self.batches_.index(self.reference)
 
-    def _adjusted(self, values: np.ndarray, codes: np.ndarray, X: Any) -> np.ndarray:
-        if self._model is None or not self._adjusts.any():
+    def _adjusted(
+        self, values: np.ndarray, codes: np.ndarray, X: Any, labels: pd.Series
+    ) -> np.ndarray:
+        model = self._model
+        if model is None or not self._adjusts.any():
             return values
         rows = codes >= 0
-        if self.reference is not None:  # the reference batch stays as it is, bit by bit
-            rows &= codes != self.batches_.index(self.reference)
-        covariates = self._covariates.encode(X, len(values))[rows]
+        new = sorted(labels[~rows].unique(), key=str)
+        if self.unseen == "estimate" and new:
+            codes = np.where(
+                rows, codes, len(self.batches_) + pd.Index(new).get_indexer(labels)
+            )
+            rows = np.ones(len(values), dtype=bool)
+        reference = self._reference_code()
+        if reference is not None:  # it stays as it is, bit by bit
+            rows &= codes != reference
+        covariates = self._covariates.encode(X, len(values))
+        if self.unseen == "estimate":
+            model = with_new_batches(
+                model,
+                values[:, self._adjusts],
+                codes,
+                covariates,
+                parametric=self.parametric,
+                mean_only=self.mean_only_,
+            )
         where = np.ix_(rows, self._adjusts)
         values = values.copy()
-        values[where] = adjust(values[where], codes[rows], covariates, self._model)
+        values[where] = adjust(values[where], codes[rows], covariates[rows], model)
         return values
 
     def __sklearn_tags__(self) -> Any:

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sarcfeat.exceptions import (
+    ConfoundedBatch,
     InvalidInput,
     NotConverged,
     OneBatch,
@@ -19,6 +20,7 @@ from sarcfeat.exceptions import (
     UnknownName,
     UnseenBatch,
 )
+from sarcfeat.survival import make_y
 from sarcfeat.transform import ComBat
 from sarcfeat.transform import _empirical_bayes as empirical_bayes
 
@@ -334,3 +336,84 @@ def test_order_of_patients_and_unit_of_measurement_do_not_matter(seed, scale):
     changed[list("abcd")] *= scale
     after = ComBat().fit_transform(changed).sort_index() / scale
     np.testing.assert_allclose(after, before, rtol=1e-6, atol=1e-8)
+
+
+def test_an_unseen_batch_is_estimated_from_its_own_patients(plain):
+    seen, new = plain[plain["site"] != "Nantes"], plain[plain["site"] == "Nantes"]
+    combat = ComBat(unseen="estimate").fit(seen)
+    model = {k: v.copy() for k, v in vars(combat).items() if isinstance(v, np.ndarray)}
+    harmonised = combat.transform(plain)
+    known = ComBat().fit(seen).transform(seen)
+    pd.testing.assert_frame_equal(harmonised.loc[seen.index], known)
+    near = known.agg(["mean", "std"])
+    before = (new[FEATURES].agg(["mean", "std"]) - near).abs().mean(axis=1)
+    after = (harmonised.loc[new.index].agg(["mean", "std"]) - near).abs().mean(axis=1)
+    assert (after < before / 3).all()
+    for name, values in model.items():  # nothing learnt stays behind
+        np.testing.assert_array_equal(getattr(combat, name), values)
+
+
+@pytest.mark.filterwarnings("ignore::sarcfeat.exceptions.OneBatch")
+def test_estimate_equals_sva_with_the_training_batch_as_reference(plain):
+    # One batch at the fit and one new: that is sva's ref.batch, whose pooled variance
+    # and mean are those of the reference batch.
+    two = plain[plain["site"] != "Nantes"]
+    lyon = two["site"] == "Lyon"
+    ours = ComBat(unseen="estimate").fit(two[lyon]).transform(two)
+    theirs = ComBat(reference="Lyon").fit_transform(two)
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9)
+    pd.testing.assert_frame_equal(ours[lyon], two.loc[lyon, FEATURES], check_exact=True)
+
+
+def test_fault_079_too_few_patients_to_estimate_a_batch_are_named(plain):
+    seen, new = plain[plain["site"] != "Nantes"], plain[plain["site"] == "Nantes"]
+    combat = ComBat(unseen="estimate").fit(seen)
+    with pytest.raises(UnseenBatch, match=r"Nantes \(4 patients\).*10 .*p50, p51, p52"):
+        combat.transform(new.iloc[:4])
+    few = ComBat(unseen="estimate", min_estimate=3).fit(seen).transform(new.iloc[:4])
+    assert np.isfinite(few.to_numpy()).all()
+
+
+def test_estimate_with_constant_and_missing_features(plain):
+    seen, new = (
+        plain[plain["site"] != "Nantes"],
+        plain[plain["site"] == "Nantes"].copy(),
+    )
+    new[FEATURES[0]] = 7.0
+    new[FEATURES[1]] = np.nan
+    out = ComBat(unseen="estimate").fit(seen).transform(new)
+    assert out[FEATURES[0]].nunique() == 1
+    assert out[FEATURES[1]].isna().all()
+    assert np.isfinite(out[FEATURES[2:]].to_numpy()).all()
+
+
+def test_fault_082_batch_confounded_with_outcome_warns_with_the_table(plain):
+    event = np.where(plain["site"] == "Bordeaux", np.arange(60) % 10 > 0, False)
+    y = make_y(event, np.arange(1, 61))
+    with pytest.warns(
+        ConfoundedBatch,
+        match=r"Cramér's V 0.9.*Bordeaux: 3 with False, 27 with True; Lyon: 20 with",
+    ):
+        combat = ComBat().fit(plain, y)
+    assert combat.confounding_.loc["Nantes"].tolist() == [10, 0]
+    assert combat.confounding_.attrs["p"] < 1e-9
+    classes = np.where(plain["site"] == "Lyon", "yes", "no")
+    with pytest.warns(ConfoundedBatch, match="Lyon: 0 with no, 20 with yes"):
+        ComBat().fit(plain, classes)
+
+
+def test_an_outcome_that_is_spread_over_the_batches_is_silent(plain):
+    assert ComBat().fit(plain, np.arange(60) % 2).confounding_.attrs["p"] > 0.5
+    assert ComBat().fit(plain, np.linspace(0, 1, 60)).confounding_ is None
+    assert ComBat().fit(plain).confounding_ is None
+    # The outcome has no say in the numbers.
+    a = ComBat().fit(plain, np.arange(60) % 2).transform(plain)
+    pd.testing.assert_frame_equal(a, ComBat().fit(plain).transform(plain))
+
+
+def test_fault_085_unseen_level_of_a_covariate_is_refused(X):
+    combat = ComBat(covariates=["clinical.grade"])
+    combat.fit(X.drop(columns="clinical.age"))
+    later = X.drop(columns="clinical.age").assign(**{"clinical.grade": "undefined"})
+    with pytest.raises(InvalidInput, match=r"clinical.grade has values .* undefined"):
+        combat.transform(later)
