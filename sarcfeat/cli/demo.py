@@ -192,7 +192,8 @@ def run_demo(
         cohort, folder=store_path / "images", quick=quick, seed=seed, params=params
     )
     say(str(study.cohort))
-    with FeatureStore(store_path / study.store_name) as store:
+    # A store of one run on one computer: a checkout may lie on a share.
+    with FeatureStore(store_path / study.store_name, network=True) as store:
         prepared = prepare(store, study, n_jobs=n_jobs, progress=progress, say=say)
     matrix, report = prepared.matrix, prepared.report
     events = int(matrix.y["event"].sum())
