@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     app.command()(missing)
     app.command()(bags)
     app.command()(explain)
+    app.command()(lesions)
     app.command()(diff)
     app.command()(sql)
 
@@ -187,6 +188,24 @@ def diff(
         show(found, "Differences", as_json=as_json)
     else:
         print("The two matrices are the same.")
+
+
+def lesions(
+    store: Store,
+    cohort: Everyone = None,
+    out: Annotated[Path, typer.Option(help="The HTML page.")] = Path(
+        "reports/lesions.html"
+    ),
+    sequence: Annotated[
+        list[str] | None, typer.Option(help="Only these sequences.")
+    ] = None,
+    published: Published = False,
+) -> None:
+    """Write a page with every lesion outlined on its slice, to be looked through."""
+    from sarcfeat.report import lesion_page
+
+    with open_store(store, published=published) as opened:
+        print(lesion_page(opened, out, cohort=cohort, sequences=sequence))
 
 
 def sql(

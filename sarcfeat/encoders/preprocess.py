@@ -254,6 +254,8 @@ within=image)
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, str) and len(value) == 64:
+        return f"{value[:8]}…"  # a sha256 is for machines
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from sarcfeat.plots.lasso_path import lasso_path
 from sarcfeat.plots.leakage import leakage
 from sarcfeat.plots.lesion_outlines import lesion_outlines
 from sarcfeat.plots.nomogram import nomogram
+from sarcfeat.plots.preprocessing import preprocessing
 
 __all__ = [
     "batch_effect",
@@ -20,4 +21,5 @@ __all__ = [
     "leakage",
     "lesion_outlines",
     "nomogram",
+    "preprocessing",
 ]

@@ -106,6 +106,8 @@ def lesion_outlines(
     ax: Sequence[Axes] | None = None,
     margin: float | None = 0.6,
     spacing: Sequence[tuple[float, float]] | None = None,
+    columns: int = 4,
+    legend: bool = True,
 ) -> list[Axes]:
     """Show a few lesions on their largest slice with the outline of each reader.
 
@@ -121,6 +123,10 @@ def lesion_outlines(
         whole slice.
     spacing : sequence of (row, column), optional
         Size of a pixel of each image in mm, so that anatomy keeps its shape.
+    columns : int
+        Lesions in a row of a new figure.
+    legend : bool
+        Name the readers under the figure.
 
     Returns
     -------
@@ -148,7 +154,7 @@ def lesion_outlines(
             f"lesion_outlines needs at least one volume and an axes for each; got "
             f"{len(volumes)} volumes and {'no' if ax is None else len(ax)} axes."
         )
-    axes = _grid(len(volumes)) if ax is None else list(ax)
+    axes = _grid(len(volumes), columns) if ax is None else list(ax)
     checked = [_checked(*volume) for volume in volumes]
     readers = list(dict.fromkeys(reader for masks in checked for reader in masks))
     for k, (title, image, _) in enumerate(volumes):
@@ -156,13 +162,14 @@ def lesion_outlines(
         array = np.asarray(image, dtype=float)
         z = _draw(axes[k], array, checked[k], readers, margin, row / column)
         axes[k].set_title(f"{title}\nslice {z + 1} of {len(array)}", fontsize=TEXT)
-    _name_readers(axes[0], readers)
+    if legend:
+        _name_readers(axes[0], readers)
     return axes[: len(volumes)]
 
 
-def _grid(n: int) -> list[Axes]:
-    """Return the axes of a new figure with up to four lesions in a row."""
-    columns = min(n, 4)
+def _grid(n: int, columns: int) -> list[Axes]:
+    """Return the axes of a new figure with up to so many lesions in a row."""
+    columns = min(n, columns)
     rows = math.ceil(n / columns)
     size = (max(2.6 * columns, 3.0), 2.8 * rows + 0.4)
     # "compressed" is matplotlib's layout for grids of pictures of a fixed shape.
