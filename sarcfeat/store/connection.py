@@ -141,16 +141,26 @@ class Connection:
         if not next(iter(columns.values())):
             return
         names = ", ".join(columns)
+        self.insert_from(
+            f"INSERT INTO {table} ({names}, commit_no) SELECT {names}, ? FROM incoming",
+            {"incoming": pd.DataFrame(columns)},
+        )
+
+    def insert_from(self, sql: str, frames: dict[str, pd.DataFrame]) -> None:
+        """Append rows that a statement makes of frames; its one value is the commit.
+
+        `sql` and the frames' names are written in the source of this package.
+        """
         self._wrote = True
-        self._db.register("incoming", pd.DataFrame(columns))
+        for name, frame in frames.items():
+            self._db.register(name, frame)
         try:
-            self.rows(
-                f"INSERT INTO {table} ({names}, commit_no) "
-                f"SELECT {names}, ? FROM incoming",
-                [self.commit_no],
-            )
+            self.rows(sql, [self.commit_no])
         finally:
-            self._db.unregister("incoming")
+            for name in frames:
+                # After an error the rollback takes the frames' views away.
+                with suppress(duckdb.TransactionException):
+                    self._db.unregister(name)
 
     def replace(
         self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,36 +207,38 @@ def _columns(
     names = list(sheet.columns)
     if acquired_at is not None:
         pick(acquired_at, names, f"column in {sheet.source}")
+    # Once, not for each kind: a table may have sixty thousand columns.
+    plain = {"".join(filter(str.isalnum, name)).lower(): name for name in names}
     return _Columns(
-        patient=_patient_column(sheet, patient),
-        reader=_key_column(names, reader, "reader"),
-        session=_key_column(names, session, "session"),
-        sequence=_key_column(names, sequence, "sequence"),
+        patient=_patient_column(sheet, plain, patient),
+        reader=_key_column(sheet, plain, reader, "reader"),
+        session=_key_column(sheet, plain, session, "session"),
+        sequence=_key_column(sheet, plain, sequence, "sequence"),
         acquired_at=acquired_at,
     )
 
 
-def _patient_column(sheet: Sheet, asked: str | None) -> str:
-    names = list(sheet.columns)
+def _patient_column(sheet: Sheet, plain: dict[str, str], asked: str | None) -> str:
     if asked is not None:
-        return pick(asked, names, f"column in {sheet.source}")
-    found = _by_name(names, "patient")
+        return pick(asked, sheet.columns, f"column in {sheet.source}")
+    found = _by_name(plain, "patient")
     if found is None:
         raise InvalidInput(
             f"{sheet.source} has no column that is known to hold patient ids; it has "
-            f"{listed(names, 8)}. Say patient='<the column>'."
+            f"{listed(list(sheet.columns), 8)}. Say patient='<the column>'."
         )
     return found
 
 
-def _key_column(names: Sequence[str], asked: Any, kind: str) -> str | None:
+def _key_column(
+    sheet: Sheet, plain: dict[str, str], asked: Any, kind: str
+) -> str | None:
     if asked is None:
-        return _by_name(names, kind)
-    return asked if isinstance(asked, str) and asked in names else None
+        return _by_name(plain, kind)
+    return asked if isinstance(asked, str) and asked in sheet.columns else None
 
 
-def _by_name(names: Sequence[str], kind: str) -> str | None:
-    plain = {"".join(filter(str.isalnum, name)).lower(): name for name in names}
+def _by_name(plain: dict[str, str], kind: str) -> str | None:
     return next((plain[known] for known in NAMES[kind] if known in plain), None)
 
 

@@ -20,6 +20,7 @@ from sarcfeat.store.identity import (
     unit_ids,
     vector_checksum,
 )
+from sarcfeat.store.vectors import Vector, write_vectors
 
 __all__ = [
     "EXTRACTOR",
@@ -120,7 +121,6 @@ class Result:
         return self.error_code not in MASK_ERRORS
 
 
-CHUNK = 256
 MASK_ERRORS = ("EmptyROI", "LabelMissing", "ROITooSmall", "GeometryMismatch")
 EXTRACTOR = {
     "extractor_id": "VARCHAR",
@@ -247,7 +247,13 @@ def append_results(
             for key in dict.fromkeys((r.task.phase, r.names) for r in good)
         }
         db.insert("unit", UNIT, [_unit_row(r, extractor, run) for r in good])
-        _write_vectors(db, [(r, sets[r.task.phase, r.names]) for r in good])
+        write_vectors(
+            db,
+            [
+                Vector(r.task.unit_id, sets[r.task.phase, r.names], r.values)
+                for r in good
+            ],
+        )
         _set_aside(
             db, run, [r for r, j in zip(results, judged, strict=True) if r is not j]
         )
@@ -339,46 +345,16 @@ def _feature_set(
         described = encoder.describe_feature(feature)
         for i, key in enumerate(("image_filter", "family", "ibsi", "unit")):
             columns[i].append(_text(described.get(key)))
+    # A column of nothing is one NULL, not sixty thousand.
+    told = [column if any(column) else None for column in columns]
+    cells = ["?::VARCHAR" if c is None else "unnest(?::VARCHAR[])" for c in told]
     db.rows(
         "INSERT INTO feature (feature_set_id, pos, name, image_filter, family, ibsi, "
         "unit) SELECT ?, unnest(?::INTEGER[]), unnest(?::VARCHAR[]), "
-        "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
-        "unnest(?::VARCHAR[])",
-        [name, list(range(len(names))), list(names), *columns],
+        + ", ".join(cells),
+        [name, list(range(len(names))), list(names), *told],
     )
     return name
-
-
-def _write_vectors(db: Connection, pairs: Sequence[tuple[Result, str]]) -> None:
-    # A plain INSERT: duckdb 2.0's INSERT OR IGNORE turns -0.0 into 0.0.
-    odd = [p for p in pairs if len(pairs) == 1 or np.isnan(p[0].values).any()]
-    told = {id(p) for p in odd}
-    whole = [p for p in pairs if id(p) not in told]
-    for start in range(0, len(whole), CHUNK):
-        part = whole[start : start + CHUNK]
-        db.insert_arrays(
-            "feature_vector",
-            {
-                "unit_id": [r.task.unit_id for r, _ in part],
-                "feature_set_id": [key for _, key in part],
-                "v": [r.values for r, _ in part],
-                "n_missing": [0] * len(part),
-                "checksum": [vector_checksum(r.values) for r, _ in part],
-            },
-        )
-    for result, feature_set in odd:
-        db.update(
-            "INSERT INTO feature_vector (unit_id, feature_set_id, v, "
-            "n_missing, checksum, commit_no) VALUES (?, ?, ?::DOUBLE[], ?, ?, ?)",
-            [
-                result.task.unit_id,
-                feature_set,
-                result.values.tolist(),
-                int(np.isnan(result.values).sum()),
-                vector_checksum(result.values),
-                db.commit_no,
-            ],
-        )
 
 
 def _unit_row(result: Result, extractor: str, run: str) -> list[Any]:
