@@ -13,6 +13,9 @@ import pandas as pd
 
 __all__ = ["PEERS", "Peer"]
 
+# As many lines has each patient's table: three sequences by two readers.
+READINGS = 6
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -22,8 +25,9 @@ class Peer:
     module: str
     write: Callable[[Path, pd.DataFrame], Path]
     read: Callable[[Path], pd.DataFrame]
-    slow: bool = False
+    repeats: int = 5
     habit: bool = False
+    note: str = ""
 
     def installed(self) -> bool:
         """Whether its library is here."""
@@ -93,12 +97,26 @@ def _read_long(path: Path) -> pd.DataFrame:
 def _write_csvs(folder: Path, frame: pd.DataFrame) -> Path:
     place = folder / "peer_csvs"
     place.mkdir()
+    for start in range(0, len(frame), READINGS):
+        part = frame.iloc[start : start + READINGS]
+        part.to_csv(place / f"{part.index[0]}.csv")
+    return place
+
+
+def _read_csvs(place: Path) -> pd.DataFrame:
+    paths = sorted(place.glob("*.csv"))
+    return pd.concat([pd.read_csv(path, index_col="patient") for path in paths])
+
+
+def _write_lines(folder: Path, frame: pd.DataFrame) -> Path:
+    place = folder / "peer_lines"
+    place.mkdir()
     for patient, values in frame.iterrows():
         values.rename("value").to_csv(place / f"{patient}.csv", index_label="feature")
     return place
 
 
-def _read_csvs(place: Path) -> pd.DataFrame:
+def _read_lines(place: Path) -> pd.DataFrame:
     parts = {
         path.stem: pd.read_csv(path, index_col="feature")["value"]
         for path in sorted(place.glob("*.csv"))
@@ -110,6 +128,21 @@ PEERS = (
     Peer("Parquet through pandas", "pyarrow", _write_parquet, _read_parquet),
     Peer("HDF5", "h5py", _write_hdf5, _read_hdf5),
     Peer("npz", "numpy", _write_npz, _read_npz),
-    Peer("long table in DuckDB", "duckdb", _write_long, _read_long, slow=True),
-    Peer("a CSV a patient", "pandas", _write_csvs, _read_csvs, slow=True, habit=True),
+    Peer("long table in DuckDB", "duckdb", _write_long, _read_long, repeats=2),
+    Peer(
+        "a CSV a patient",
+        "pandas",
+        _write_csvs,
+        _read_csvs,
+        repeats=2,
+        habit=True,
+        note=f"a line a reading, {READINGS} of them (3 sequences × 2 readers)",
+    ),
+    Peer(
+        "a CSV a reading, a line a feature",
+        "pandas",
+        _write_lines,
+        _read_lines,
+        repeats=2,
+    ),
 )
