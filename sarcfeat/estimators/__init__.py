@@ -2,6 +2,7 @@
 
 from sarcfeat.estimators.coxph import CoxPH
 from sarcfeat.estimators.extra_survival_trees import ExtraSurvivalTrees
+from sarcfeat.estimators.firth_cox import FirthCox
 from sarcfeat.estimators.gradient_boosting import GradientBoostingCox
 from sarcfeat.estimators.lasso_cox import LassoCox
 from sarcfeat.estimators.lasso_cox_selector import LassoCoxSelector
@@ -14,6 +15,7 @@ from sarcfeat.estimators.survival_svm import SurvivalSVM
 __all__ = [
     "CoxPH",
     "ExtraSurvivalTrees",
+    "FirthCox",
     "GradientBoostingCox",
     "LassoCox",
     "LassoCoxSelector",
