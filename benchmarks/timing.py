@@ -35,6 +35,12 @@ class Times:
         """Run in the middle."""
         return statistics.median(self.wall)
 
+    def add(self, more: Times) -> None:
+        """Take in further runs."""
+        self.wall += more.wall
+        self.processor += more.processor
+        self.load = max(self.load, more.load)
+
     def __str__(self) -> str:
         return (
             f"of {len(self.wall)}: best {self.best:.1f}, median {self.median:.1f}, "
