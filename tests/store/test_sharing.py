@@ -120,6 +120,43 @@ def test_published_copy_is_read_while_the_writer_works(study):
     assert path.name in shown
 
 
+ENCODE = (
+    "import sys\nfrom sarcfeat import FeatureStore\n"
+    "from tests.store.fakes import FakeEncoder\n"
+    "with FeatureStore(sys.argv[1]) as store:\n"
+    "    print('open', flush=True)\n"
+    "    print(store.encode(FakeEncoder(name='slow', pause=0.15)).encoded)\n"
+)
+
+
+def test_readers_open_copies_while_another_process_encodes(study):
+    study.encode(FakeEncoder())
+    study.publish()
+    ask = {"features": "fake.t1", "outcome": "mfs"}
+    mine = study.matrix("all", **ask).matrix_id
+    study.close()
+    child = subprocess.Popen(
+        [sys.executable, "-c", ENCODE, str(study.path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert child.stdout.readline().strip() == "open"
+    with pytest.raises(StoreBusy, match=f"process {child.pid}"):
+        FeatureStore(study.path, timeout=0)
+    seen = []
+    while child.poll() is None:
+        with FeatureStore(study.path, read_only=True) as copy:
+            seen.append(copy.matrix("all", **ask).matrix_id)
+        time.sleep(0.1)
+    assert child.stdout.read().strip() == "12"
+    child.stdout.close()
+    assert child.returncode == 0
+    assert set(seen) == {mine}
+    with FeatureStore(study.path) as store:
+        assert int(store.status().loc["units", "count"]) == 24
+
+
 def test_read_only_store_refuses_every_write(study, root):
     study.encode(FakeEncoder())
     path = study.publish()
