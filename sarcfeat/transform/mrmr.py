@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_selection import f_classif, f_regression
+from sklearn.feature_selection import (
+    f_classif,
+    f_regression,
+    mutual_info_classif,
+    mutual_info_regression,
+)
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sarcfeat._validation import Interval, StrOptions, check_params
-from sarcfeat.exceptions import InvalidInput
-from sarcfeat.survival import check_y
+from sarcfeat.exceptions import InvalidInput, NotConverged
+from sarcfeat.survival import RiskSets, check_y, fit_cox_each
 from sarcfeat.transform._association import (
     concordance_with,
     correlation_with,
@@ -84,6 +90,15 @@ def _first_best(score: np.ndarray, open_: np.ndarray) -> int:
     return int(candidates[np.argmax(values >= highest)])
 
 
+def cox_information(X: np.ndarray, event: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Return what each feature's own Cox model tells: its likelihood ratio over 2n."""
+    with warnings.catch_warnings():
+        # A feature that separates the events is the most relevant of all.
+        warnings.simplefilter("ignore", NotConverged)
+        each = fit_cox_each(X, RiskSets(event, time))
+    return np.maximum(each.loglik - each.loglik_null, 0.0) / len(X)
+
+
 def read_target(y: Any, n: int) -> tuple[str, Any]:
     """Return what kind of target y is and its values.
 
@@ -125,22 +140,30 @@ class MRMR(ColumnFilter):
     ----------
     k : int
         How many features to keep; all when there are fewer.
-    relevance : {"auto", "correlation", "concordance", "f", "f_classif", "f_regression"}
+    relevance : {"auto", "correlation", "concordance", "c_index", "cox", \
+            "mutual_information", "f", "f_classif", "f_regression"}
         Association with the outcome. ``"auto"``: concordance for a survival or a binary
         outcome, Pearson correlation for a number, both as mutual information
         ``-ln(1 - r^2) / 2`` with ``r = 2C - 1`` for a concordance C. ``"f"``: the F
         statistic, of classes for two values or text (``f_classif``), of a regression
         otherwise (``f_regression``); integer codes of classes need ``"f_classif"``.
+        ``"cox"``: the likelihood ratio of the feature's own Cox model over twice the
+        number of patients, which is the mutual information of its Cox–Snell R².
+        ``"c_index"``: ``|2C - 1|`` itself, on the scale of a correlation.
+        ``"mutual_information"``: estimated by nearest neighbours, without a shape.
     redundancy : {"mi", "correlation"}
         Association of two features: the mutual information of their Pearson correlation
         or its absolute value.
     scheme : {"difference", "quotient"}
         Relevance minus, or divided by, the mean redundancy. ``relevance="f",
-        redundancy="correlation", scheme="quotient"`` is the FCQ of Zhao and colleagues.
+        redundancy="correlation", scheme="quotient"`` is the FCQ of Zhao and colleagues,
+        ``scheme="difference"`` their FCD.
     ties : {"half", "mRMRe"}
         How a concordance counts two patients with the same value: one half, or as
         discordant, as mRMRe does (a feature of mostly zeros then looks relevant). Both
         give mRMRe's numbers where no value repeats.
+    random_state : int, RandomState or None
+        For the noise that ``"mutual_information"`` adds to tell equal values apart.
     passthrough : sequence of str
         Columns of a frame that pass untouched and count for nothing.
 
@@ -187,6 +210,9 @@ class MRMR(ColumnFilter):
                     "auto",
                     "correlation",
                     "concordance",
+                    "c_index",
+                    "cox",
+                    "mutual_information",
                     "f",
                     "f_classif",
                     "f_regression",
@@ -196,6 +222,7 @@ class MRMR(ColumnFilter):
         "redundancy": [StrOptions({"mi", "correlation"})],
         "scheme": [StrOptions({"difference", "quotient"})],
         "ties": [StrOptions({"half", "mRMRe"})],
+        "random_state": ["random_state"],
         "passthrough": ["array-like"],
     }
 
@@ -207,6 +234,7 @@ class MRMR(ColumnFilter):
         redundancy: str = "mi",
         scheme: str = "difference",
         ties: str = "half",
+        random_state: Any = None,
         passthrough: Sequence[str] = ("site",),
     ) -> None:
         self.k = k
@@ -214,6 +242,7 @@ class MRMR(ColumnFilter):
         self.redundancy = redundancy
         self.scheme = scheme
         self.ties = ties
+        self.random_state = random_state
         self.passthrough = passthrough
 
     def fit(self, X: Any, y: Any = None) -> MRMR:
@@ -273,12 +302,23 @@ class MRMR(ColumnFilter):
             return mutual_information(concordance_with(X, target, ties=self.ties))
         if how == "correlation":
             return mutual_information(correlation_with(X, target))
+        if how == "c_index":
+            return np.abs(concordance_with(X, target, ties=self.ties))
+        if how == "cox":
+            return cox_information(X, *target)
         varies = np.ptp(X, axis=0) > 0
         relevance = np.zeros(X.shape[1])
         if varies.any():
-            test = f_classif if how == "f_classif" else f_regression
-            relevance[varies] = np.nan_to_num(test(X[:, varies], target)[0], nan=0.0)
+            found = self._test(X[:, varies], kind, how, target)
+            relevance[varies] = np.nan_to_num(found, nan=0.0)
         return relevance
+
+    def _test(self, X: np.ndarray, kind: str, how: str, target: Any) -> np.ndarray:
+        if how == "mutual_information":
+            numbers = kind == "continuous"
+            test = mutual_info_regression if numbers else mutual_info_classif
+            return test(X, target, random_state=self.random_state)
+        return (f_classif if how == "f_classif" else f_regression)(X, target)[0]
 
     def _measure(self, kind: str) -> str:
         """Return the measure of relevance for a kind of target."""
@@ -294,8 +334,11 @@ class MRMR(ColumnFilter):
         fits = {
             "concordance": {"survival", "binary", "continuous"},
             "correlation": {"binary", "continuous"},
+            "c_index": {"survival", "binary", "continuous"},
+            "cox": {"survival"},
             "f_classif": {"binary", "classes", "continuous"},
             "f_regression": {"binary", "continuous"},
+            "mutual_information": {"binary", "classes", "continuous"},
         }
         if kind not in fits.get(measure, set()):
             choices = [name for name, kinds in fits.items() if kind in kinds]

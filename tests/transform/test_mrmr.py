@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
 from sklearn.datasets import make_classification
 
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.survival import count_pairs, make_y
-from sarcfeat.transform import MRMR
+from sarcfeat.transform import MRMR, UnivariateCoxFilter
 from sarcfeat.transform._association import (
     concordance_with,
     correlation_with,
@@ -203,3 +204,56 @@ def test_sixty_thousand_features_in_seconds():
     start = time.perf_counter()
     MRMR(k=25).fit(X, y)
     assert time.perf_counter() - start < 60
+
+
+def test_cox_and_c_index_as_relevance(data):
+    X, y, _ = data
+    by_cox = MRMR(k=4, relevance="cox").fit(X, y)
+    filtered = UnivariateCoxFilter(alpha=1, test="lr").fit(X, y).table_
+    # The likelihood ratio is 2n times the relevance, and gives the p-value.
+    p = chi2.sf(2 * len(X) * by_cox.relevance_, 1)
+    np.testing.assert_allclose(p, filtered["p"], rtol=1e-8)
+    by_c = MRMR(k=4, relevance="c_index", redundancy="correlation").fit(X, y)
+    event, time = y["event"], y["time"]
+    c = [count_pairs(event, time, X[name].to_numpy()).c_index for name in X]
+    np.testing.assert_allclose(by_c.relevance_, np.abs(2 * np.array(c) - 1), atol=1e-12)
+    for selector in (by_cox, by_c):
+        assert selector.selected_[0] in {"radiomics.t1.f0", "radiomics.t1.f1"}
+        assert "radiomics.t1.f5" in selector.selected_
+
+
+def test_nearest_neighbours_find_what_is_no_line(data):
+    X, _, _ = data
+    y = (X["radiomics.t1.f3"].abs() > 0.7).astype(int).to_numpy()
+    selector = MRMR(k=1, relevance="mutual_information", random_state=0).fit(X, y)
+    assert selector.selected_ == ["radiomics.t1.f3"]
+    again = MRMR(k=1, relevance="mutual_information", random_state=0).fit(X, y)
+    np.testing.assert_array_equal(selector.relevance_, again.relevance_)
+
+
+def test_relevance_that_needs_another_outcome_says_so(data):
+    X, y, risk = data
+    with pytest.raises(InvalidInput, match="'cox' does not fit a target of kind 'con"):
+        MRMR(relevance="cox").fit(X, risk)
+    with pytest.raises(InvalidInput, match="'mutual_information' does not fit"):
+        MRMR(relevance="mutual_information").fit(X, y)
+
+
+def test_fcq_and_fcd_of_a_number(data):
+    mrmr = pytest.importorskip("mrmr", reason="mrmr-selection is not installed")
+    X, _, risk = data
+    theirs = mrmr.mrmr_regression(
+        X,
+        pd.Series(risk, index=X.index),
+        K=6,
+        n_jobs=1,
+        show_progress=False,
+        denominator="mean",
+    )
+    fcq = MRMR(k=6, relevance="f", redundancy="correlation", scheme="quotient")
+    assert fcq.fit(X, risk).selected_ == theirs
+    fcd = MRMR(k=6, relevance="f", redundancy="correlation").fit(X, risk)
+    relevance, between = fcd.relevance_, np.abs(np.corrcoef(X.T))
+    assert [X.columns.get_loc(n) for n in fcd.selected_] == textbook(
+        relevance, between, 6
+    )
