@@ -1,6 +1,11 @@
 """Pure functions of numbers: how good a risk, how repeatable a feature."""
 
 from sarcfeat.metrics.agreement import Agreement, fleiss_kappa, kendall_w
+from sarcfeat.metrics.bootstrap_difference import (
+    BootstrapDifference,
+    bootstrap_auc_difference,
+    bootstrap_concordance_difference,
+)
 from sarcfeat.metrics.brier import (
     Brier,
     BrierDifference,
@@ -12,6 +17,10 @@ from sarcfeat.metrics.brier import (
 )
 from sarcfeat.metrics.calibration import Calibration, calibration
 from sarcfeat.metrics.concordance import Concordance, concordance
+from sarcfeat.metrics.concordance_difference import (
+    ConcordanceDifference,
+    concordance_difference,
+)
 from sarcfeat.metrics.contingency import (
     FisherExact,
     TableTest,
@@ -25,6 +34,11 @@ from sarcfeat.metrics.cross_validated import (
     PairedDifference,
     cross_validated_concordance,
     paired_difference,
+)
+from sarcfeat.metrics.decision_curve import (
+    decision_curve,
+    decision_curve_competing,
+    decision_curve_survival,
 )
 from sarcfeat.metrics.delong import (
     AUC,
@@ -63,13 +77,15 @@ from sarcfeat.metrics.reclassification import (
 from sarcfeat.metrics.roc import ROC, roc
 from sarcfeat.metrics.time_dependent_auc import (
     TimeDependentAUC,
-    TimeDependentAUCDifference,
-    TimeDependentROC,
     time_dependent_auc,
     time_dependent_auc_competing,
-    time_dependent_auc_difference,
-    time_dependent_roc,
 )
+from sarcfeat.metrics.time_dependent_auc_difference import (
+    TimeDependentAUCDifference,
+    time_dependent_auc_difference,
+)
+from sarcfeat.metrics.time_dependent_roc import TimeDependentROC, time_dependent_roc
+from sarcfeat.metrics.uno import uno_concordance
 
 __all__ = [
     "AUC",
@@ -79,10 +95,12 @@ __all__ = [
     "ROC",
     "AUCDifference",
     "Agreement",
+    "BootstrapDifference",
     "Brier",
     "BrierDifference",
     "Calibration",
     "Concordance",
+    "ConcordanceDifference",
     "Correlation",
     "CrossValidatedConcordance",
     "FisherExact",
@@ -97,6 +115,8 @@ __all__ = [
     "adjust_p",
     "anova",
     "bartlett",
+    "bootstrap_auc_difference",
+    "bootstrap_concordance_difference",
     "brier",
     "brier_competing",
     "brier_difference",
@@ -104,8 +124,12 @@ __all__ = [
     "calibration",
     "chi_squared",
     "concordance",
+    "concordance_difference",
     "correlation",
     "cross_validated_concordance",
+    "decision_curve",
+    "decision_curve_competing",
+    "decision_curve_survival",
     "delong",
     "delong_test",
     "delong_unpaired",
@@ -136,6 +160,7 @@ __all__ = [
     "time_dependent_auc_difference",
     "time_dependent_roc",
     "tukey_hsd",
+    "uno_concordance",
     "wilcoxon",
     "wilson",
 ]

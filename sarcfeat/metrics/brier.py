@@ -11,6 +11,7 @@ from scipy.stats import norm
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics.binary import check_probability
+from sarcfeat.metrics.case_weights import influence_error
 from sarcfeat.metrics.censoring_influence import CensoringInfluence
 from sarcfeat.metrics.horizons import check_horizons
 from sarcfeat.survival import (
@@ -234,7 +235,7 @@ def brier_difference(a: Brier, b: Brier, *, level: float = 0.95) -> BrierDiffere
             f"The two scores are of {a.influence.shape[1]} and {b.influence.shape[1]} "
             f"patients at the times {a.times} and {b.times}; expected the same."
         )
-    delta, se = a.brier - b.brier, _spread(a.influence - b.influence)
+    delta, se = a.brier - b.brier, influence_error(a.influence - b.influence)
     half = float(norm.ppf((1 + level) / 2)) * se
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * norm.sf(np.abs(delta / se))
@@ -316,13 +317,6 @@ def _predicted(
     return check_probability(table, what), count
 
 
-def _spread(influence: Floats) -> Floats:
-    n = influence.shape[1]
-    if n < 2:
-        return np.full(len(influence), np.nan)
-    return np.asarray(influence.std(axis=1, ddof=1) / np.sqrt(n))
-
-
 def _scores(
     status: npt.NDArray[np.int64],
     time: Floats,
@@ -363,7 +357,7 @@ def _scores(
         if known is not None:
             row = row + beyond.mean() * known.at(t) + known.weighted(past / n)
         influence[k, order] = row
-    se = _spread(influence)
+    se = influence_error(influence)
     half = float(norm.ppf((1 + level) / 2)) * se
     return Brier(
         horizons, score, se, np.maximum(score - half, 0.0), score + half, influence

@@ -14,26 +14,21 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from sarcfeat._validation import pick
-from sarcfeat.exceptions import InvalidInput
+from sarcfeat.metrics.case_weights import CaseWeights, check_marker, influence_error
 from sarcfeat.metrics.censoring_influence import CensoringInfluence
 from sarcfeat.metrics.horizons import check_horizons
-from sarcfeat.survival import CensoringCurve, censoring_curve, check_causes, make_y
+from sarcfeat.survival import CensoringCurve, check_causes, make_y
 
 __all__ = [
     "TimeDependentAUC",
-    "TimeDependentAUCDifference",
-    "TimeDependentROC",
     "time_dependent_auc",
     "time_dependent_auc_competing",
-    "time_dependent_auc_difference",
-    "time_dependent_roc",
 ]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-_CONVENTIONS = ("riskRegression", "scikit-survival", "timeROC")
 _CONTROLS = ("event_free", "all")
 
 
@@ -65,39 +60,6 @@ class TimeDependentAUC:
     incidence: Floats
     event_free: Floats
     influence: Floats = field(repr=False)
-
-
-@dataclass(frozen=True)
-class TimeDependentAUCDifference:
-    """Difference of two models' areas at several times; first minus second.
-
-    Attributes
-    ----------
-    times, delta, se, ci_low, ci_high, p : ndarray of shape (n_times,)
-    """
-
-    times: Floats
-    delta: Floats
-    se: Floats
-    ci_low: Floats
-    ci_high: Floats
-    p: Floats
-
-
-@dataclass(frozen=True)
-class TimeDependentROC:
-    """A ROC curve at one time; thresholds fall, so both rates rise.
-
-    Attributes
-    ----------
-    threshold : ndarray of shape (n_thresholds,)
-        A patient is called positive at or above it; the first is infinite.
-    true_positive, false_positive : ndarray of shape (n_thresholds,)
-    """
-
-    threshold: Floats
-    true_positive: Floats
-    false_positive: Floats
 
 
 def time_dependent_auc(
@@ -217,140 +179,6 @@ def time_dependent_auc_competing(
     )
 
 
-def time_dependent_auc_difference(
-    a: TimeDependentAUC, b: TimeDependentAUC, *, level: float = 0.95
-) -> TimeDependentAUCDifference:
-    """Compare two models' areas on the same patients and times.
-
-    Parameters
-    ----------
-    a, b : TimeDependentAUC
-        Computed from the same patients, in one order, at the same times.
-    level : float
-
-    Returns
-    -------
-    TimeDependentAUCDifference
-
-    Raises
-    ------
-    InvalidInput
-        Other patients or times.
-
-    References
-    ----------
-    Blanche et al., Stat Med 2013; R's ``timeROC::compare``.
-
-    Examples
-    --------
-    >>> event, time = [1, 1, 0, 1, 0], [1.0, 2.0, 3.0, 4.0, 5.0]
-    >>> a = time_dependent_auc(event, time, [5, 4, 2, 4, 3], [2.5])
-    >>> b = time_dependent_auc(event, time, [5, 1, 2, 4, 3], [2.5])
-    >>> time_dependent_auc_difference(a, b).delta.round(2)
-    array([0.42])
-    """
-    if a.influence.shape != b.influence.shape or (a.times != b.times).any():
-        raise InvalidInput(
-            f"The two areas are of {a.influence.shape[1]} and {b.influence.shape[1]} "
-            f"patients at the times {a.times} and {b.times}; expected the same."
-        )
-    delta, se = a.auc - b.auc, _spread(a.influence - b.influence)
-    half = float(norm.ppf((1 + level) / 2)) * se
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * norm.sf(np.abs(delta / se))
-    return TimeDependentAUCDifference(a.times, delta, se, delta - half, delta + half, p)
-
-
-def time_dependent_roc(
-    event: npt.ArrayLike,
-    time: npt.ArrayLike,
-    risk: npt.ArrayLike,
-    at: float,
-    *,
-    convention: str = "timeROC",
-) -> TimeDependentROC:
-    """Compute the cumulative/dynamic ROC curve at one time.
-
-    Parameters
-    ----------
-    event, time, risk, convention
-        As in :func:`time_dependent_auc`.
-    at : float
-        The horizon.
-
-    Returns
-    -------
-    TimeDependentROC
-
-    Examples
-    --------
-    >>> event, time = [1, 1, 0, 1, 0], [1.0, 2.0, 3.0, 4.0, 5.0]
-    >>> time_dependent_roc(event, time, [5, 1, 2, 4, 3], 2.5).true_positive
-    array([0. , 0.5, 0.5, 0.5, 0.5, 1. ])
-    """
-    y = make_y(event, time, zero="keep")
-    marker = _marker(risk, len(y))
-    weights = _Weights(y["event"].astype(np.int64), y["time"], 1, convention, None)
-    case, control, _ = weights.at(at)
-    order = np.argsort(-marker, kind="stable")
-    falling = marker[order]
-    last = np.r_[falling[1:] != falling[:-1], True]
-    rates = [np.cumsum(w[order])[last] / w.sum() for w in (case, control)]
-    return TimeDependentROC(
-        np.r_[np.inf, falling[last]], np.r_[0.0, rates[0]], np.r_[0.0, rates[1]]
-    )
-
-
-class _Weights:
-    """The weights of cases and controls, by convention."""
-
-    def __init__(
-        self,
-        status: Ints,
-        time: Floats,
-        cause: int,
-        convention: str,
-        censoring: CensoringCurve | None,
-    ) -> None:
-        pick(convention, _CONVENTIONS, "convention")
-        self.curve = censoring or censoring_curve(status > 0, time)
-        self.status, self.time, self.cause = status, time, cause
-        self.strict = convention == "timeROC"
-        # timeROC reads G(T-), but its errors are those of G(T).
-        self.after = convention != "riskRegression"
-        before = convention in ("timeROC", "riskRegression")
-        own = self.curve.before(time) if before else self.curve.at(time)
-        self.own = np.divide(1.0, own, out=np.zeros(len(own)), where=own > 0)
-
-    def at(self, t: float) -> tuple[Floats, Floats, Floats]:
-        """Weights of the cases, of the event-free and of those with another event."""
-        gone = self.time < t if self.strict else self.time <= t
-        case = np.where(gone & (self.status == self.cause), self.own, 0.0)
-        other = gone & (self.status > 0) & (self.status != self.cause)
-        g = float(self.curve.at(t))
-        beyond = (self.time > t) * (1 / g if g > 0 else 0.0)
-        return case, beyond, np.where(other, self.own, 0.0)
-
-
-def _marker(risk: npt.ArrayLike, n: int) -> Floats:
-    marker = np.asarray(risk, dtype=float)
-    if marker.shape != (n,):
-        raise InvalidInput(f"risk has shape {marker.shape}; expected {n} values.")
-    if np.isnan(marker).any():
-        raise InvalidInput(
-            f"{int(np.isnan(marker).sum())} of {n} risks are NaN (first: row "
-            f"{int(np.flatnonzero(np.isnan(marker))[0])}). Leave these patients out."
-        )
-    return marker
-
-
-def _spread(influence: Floats) -> Floats:
-    n = influence.shape[1]
-    if n < 2:
-        return np.full(len(influence), np.nan)
-    return np.asarray(influence.std(axis=1, ddof=1) / np.sqrt(n))
-
-
 def _areas(
     status: Ints,
     time: Floats,
@@ -363,7 +191,7 @@ def _areas(
     level: float,
 ) -> TimeDependentAUC:
     n = len(status)
-    marker = _marker(risk, n)
+    marker = check_marker(risk, n)
     last = float(time.max()) if n else 0.0
     whose = "the patients"
     if censoring is not None and censoring.time[-1] < last:
@@ -371,7 +199,7 @@ def _areas(
     horizons, inside = check_horizons(times, last, whose=whose)
     order = np.argsort(time, kind="stable")
     status, time, marker = status[order], time[order], marker[order]
-    weights = _Weights(status, time, cause, convention, censoring)
+    weights = CaseWeights(status, time, cause, convention, censoring)
     known = None
     if censoring is None:
         known = CensoringInfluence(
@@ -395,7 +223,7 @@ def _areas(
         else:
             found[0, k], row = _against_free(case, beyond, pieces, known)
         influence[k, order] = row
-    se = _spread(influence)
+    se = influence_error(influence)
     half = float(norm.ppf((1 + level) / 2)) * se
     auc = found[0]
     return TimeDependentAUC(

@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.stats import norm
 
-from sarcfeat.metrics import concordance
+from sarcfeat.metrics import concordance, concordance_difference, uno_concordance
 from sarcfeat.survival import count_pairs
+from tests.golden.methods.time_dependent_auc import survauc_curve
 
 RTOL, ATOL = 1e-8, 1e-12
 TOLERANCE = {
@@ -14,15 +15,7 @@ TOLERANCE = {
     "*/p": (1e-4, 0),
     "*/vcov": (1e-5, 1e-12),
 }
-UNREAD = {
-    "*/survAUC_UnoC/*": "survAUC gives no credit to tied risks and estimates the "
-    "censoring its own way; n_G2 is Uno's c here",
-    "compareC_kang/var*": "compareC's U-statistic variance; the error here is the "
-    "infinitesimal jackknife, compared under compare_m1_m2_harrell",
-    "compareC_kang/cov": "compareC's U-statistic variance, as above",
-    "compareC_kang/z": "compareC's U-statistic variance, as above",
-    "compareC_kang/p": "compareC's U-statistic variance, as above",
-}
+UNREAD = {}
 TIME_WEIGHTS = {"n": "n", "S": "S", "S_G": "S/G", "n_G2": "n/G2"}
 
 
@@ -39,7 +32,18 @@ def compute(case):
         a, b = (concordance(event, time, m, time_weight=weight) for m in (m1, m2))
         results[f"compare_m1_m2_{name}"] = _difference(a, b)
     c1, c2 = (concordance(event, time, m).c_index for m in (m1, m2))
-    results["compareC_kang"] = {"c1": c1, "c2": c2, "diff": c1 - c2}
+    kang = concordance_difference(event, time, m1, m2, method="kang")
+    results["compareC_kang"] = {
+        "c1": c1,
+        "c2": c2,
+        "diff": kang.delta,
+        "var_diff": kang.se**2,
+        "cov": kang.vcov[0, 1],
+        "var1": kang.vcov[0, 0],
+        "var2": kang.vcov[1, 1],
+        "z": kang.z,
+        "p": kang.p,
+    }
     return results
 
 
@@ -63,6 +67,12 @@ def _marker(event, time, risk, tau):
     for name, weight in (("n_tau", "n"), ("n_G2_tau", "n/G2")):
         result = concordance(event, time, risk, time_weight=weight, until=tau)
         found[name] = {"tau": tau, "c": result.c_index, "se": result.se}
+    uno = {"convention": "survAUC", "censoring": survauc_curve(event, time)}
+    found["survAUC_UnoC"] = {
+        "full": uno_concordance(event, time, risk, **uno).c_index,
+        "tau": tau,
+        "at_tau": uno_concordance(event, time, risk, until=tau, **uno).c_index,
+    }
     return found
 
 

@@ -37,7 +37,7 @@ def compute(case):
     }
     gap = time_dependent_auc_difference(own["m1"], own["m2"])
     results["compare_m1_vs_m2"] = {"p": gap.p}
-    uno = {"convention": "scikit-survival", "censoring": _survauc_curve(event, time)}
+    uno = {"convention": "scikit-survival", "censoring": survauc_curve(event, time)}
     results["survAUC_AUC.uno"] = {
         m: time_dependent_auc(event, time, v, times, **uno).auc
         for m, v in markers.items()
@@ -46,7 +46,7 @@ def compute(case):
     return results
 
 
-def _survauc_curve(event, time):
+def survauc_curve(event, time):
     """Kaplan–Meier of the censoring with survAUC's defect, to compare all the rest.
 
     It takes the factor of a time once for every censoring at it, and counts all who
