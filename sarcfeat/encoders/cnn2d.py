@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sarcfeat._validation import pick
 from sarcfeat.encoders.deep import DeepEncoder
-from sarcfeat.encoders.lesion_pictures import lesion_slices, scaled
+from sarcfeat.encoders.lesion_pictures import lesion_slices
 from sarcfeat.encoders.region import Region
 
 __all__ = ["CNN2D"]
@@ -161,7 +161,7 @@ class CNN2D(DeepEncoder):
 
     def _pictures(self, arrays: list[Floats], region: Region) -> Floats:
         pictures = lesion_slices(
-            [scaled(array, region.inside, self.window) for array in arrays],
+            arrays,
             region.inside,
             region.image.GetSpacing(),
             slices=self.slices,
@@ -169,9 +169,12 @@ class CNN2D(DeepEncoder):
             size=self.size,
             margin=self.margin,
             masked=self.masked,
+            window=self.window,
         )
-        mean, sd = (np.reshape(v, (1, 3, 1, 1)) for v in (IMAGENET_MEAN, IMAGENET_SD))
-        return (pictures - mean) / sd
+        mean, sd = (np.reshape(v, (3, 1, 1)) for v in (IMAGENET_MEAN, IMAGENET_SD))
+        pictures -= mean
+        pictures /= sd
+        return pictures
 
     def _pool(self, layer: Floats) -> Floats:
         return layer.mean(axis=0) if self.pooling == "mean" else layer.max(axis=0)

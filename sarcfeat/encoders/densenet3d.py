@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcfeat.encoders.deep import DeepEncoder
-from sarcfeat.encoders.lesion_pictures import lesion_box, scaled
+from sarcfeat.encoders.lesion_pictures import lesion_box
 from sarcfeat.encoders.region import Region
 from sarcfeat.exceptions import InvalidInput
 
@@ -103,10 +103,11 @@ class DenseNet3D(DeepEncoder):
 
     def _pictures(self, arrays: list[Floats], region: Region) -> Floats:
         return lesion_box(
-            [scaled(array, region.inside, self.window) for array in arrays],
+            arrays,
             region.inside,
             region.image.GetSpacing(),
             size=self.size,
             margin=self.margin,
             masked=self.masked,
+            window=self.window,
         )[None]

@@ -16,6 +16,8 @@ from sarcfeat.encoders.sampling import sample_box
 from sarcfeat.exceptions import InvalidInput
 
 __all__ = [
+    "grey_range",
+    "image_list",
     "lesion_box",
     "lesion_slices",
     "read_lesion",
@@ -26,6 +28,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Array = npt.NDArray[Any]
 Span = tuple[float, float]
 
 _FEWEST = 2  # voxels: a picture of one voxel shows nothing
@@ -37,7 +40,7 @@ def read_lesion(
     *,
     label: int,
     chain: Preprocess,
-) -> tuple[Region, list[Floats]]:
+) -> tuple[Region, list[Array]]:
     """Read one lesion on one or more images of a patient, prepared by the chain.
 
     The mask lies on the grid of the first image; the others are brought onto that grid
@@ -64,12 +67,10 @@ def read_lesion(
         region if region is first else _onto(region, first, fspath(path))
         for path, region in zip(image_paths, regions, strict=True)
     ]
-    ready = [prepare(region, chain) for region in placed]
+    ready = [prepare(region, chain) if chain else region for region in placed]
     # A few voxels make no texture, but they make a picture.
     ready[0].warnings = [w for w in ready[0].warnings if "texture" not in w]
-    return ready[0], [
-        SimpleITK.GetArrayFromImage(region.image).astype(float) for region in ready
-    ]
+    return ready[0], [SimpleITK.GetArrayFromImage(region.image) for region in ready]
 
 
 def _onto(region: Region, first: Region, path: str) -> Region:
@@ -93,14 +94,25 @@ def _onto(region: Region, first: Region, path: str) -> Region:
     return Region(image, first.mask, first.inside, region.what, [])
 
 
-def scaled(array: Floats, inside: Bools, window: tuple[float, float] | None) -> Floats:
-    """Bring grey values to 0…1: a window's ends, or the range within the lesion.
+def grey_range(array: Array, inside: Bools, window: Span | None) -> Span:
+    """Return the grey values that become 0 and 1: a window's, or the lesion's ends."""
+    if window is not None:
+        return window
+    values = array[inside]
+    return float(values.min()), float(values.max())
 
-    Values beyond are cut off. A lesion of one value becomes 0.
+
+def scaled(values: Array, ends: Span) -> Floats:
+    """Bring grey values to 0…1; those beyond are cut off, and one value becomes 0.
+
+    Examples
+    --------
+    >>> scaled(np.array([0, 10, 20, 40]), (10, 30))
+    array([0. , 0. , 0.5, 1. ])
     """
-    low, high = window or (array[inside].min(), array[inside].max())
-    span = float(high - low)
-    return np.clip((array - low) / (span if span > 0 else np.inf), 0, 1)
+    span = float(ends[1]) - float(ends[0])
+    values = (values.astype(float) - ends[0]) / (span if span > 0 else np.inf)
+    return np.clip(values, 0, 1)
 
 
 def slice_of(inside: Bools, how: str) -> list[int]:
@@ -156,7 +168,7 @@ def square(inside: Bools, spacing: Sequence[float], margin: float) -> list[Span]
 
 
 def lesion_slices(
-    arrays: Sequence[Floats],
+    arrays: Sequence[Array],
     inside: Bools,
     spacing: Sequence[float],
     *,
@@ -165,51 +177,51 @@ def lesion_slices(
     size: int,
     margin: float,
     masked: bool,
+    window: Span | None,
 ) -> Floats:
     """Return the pictures of a lesion, shape (n_slices, 3, size, size), in 0…1.
 
     Parameters
     ----------
     arrays : sequence of ndarray of shape (z, y, x)
-        Scaled images: one, or three for ``channels="phases"``.
+        Grey values: one image, or three for ``channels="phases"``.
     inside : ndarray of bool, shape (z, y, x)
     spacing : sequence of float
         Along x, y, z, in mm.
-    slices, channels, size, margin, masked
+    slices, channels, size, margin, masked, window
         As of :class:`~sarcfeat.encoders.CNN2D`.
     """
     numbers = slice_of(inside, slices)
     box = square(inside[numbers].any(axis=0), (spacing[1], spacing[0]), margin)
-    pictures = []
-    for k in numbers:
-        planes = _planes(arrays, inside, k, channels, masked)
-        pictures.append([sample_box(p, box, (size, size)) for p in planes])
-    return np.array(pictures)
+    planes = []
+    for array, away in _colours(arrays, channels):
+        taken = np.clip(np.array(numbers) + away, 0, len(inside) - 1)
+        plane = scaled(array[taken], grey_range(array, inside, window))
+        planes.append(plane * inside[taken] if masked else plane)
+    pictures = sample_box(np.stack(planes, axis=1), box, (size, size))
+    return np.repeat(pictures, 3, axis=1) if channels == "grey" else pictures
 
 
-def _planes(
-    arrays: Sequence[Floats], inside: Bools, k: int, channels: str, masked: bool
-) -> list[Floats]:
-    last = len(inside) - 1
+def _colours(arrays: Sequence[Array], channels: str) -> list[tuple[Array, int]]:
+    """Return the image of each channel, and how many slices away it is taken."""
     if channels == "phases":
-        taken = [(array, k) for array in arrays]
-    elif channels == "neighbours":
-        taken = [(arrays[0], min(max(j, 0), last)) for j in (k - 1, k, k + 1)]
-    else:
-        taken = [(arrays[0], k)] * 3
-    return [array[j] * inside[j] if masked else array[j] for array, j in taken]
+        return [(array, 0) for array in arrays]
+    if channels == "neighbours":
+        return [(arrays[0], away) for away in (-1, 0, 1)]
+    return [(arrays[0], 0)]
 
 
 def lesion_box(
-    arrays: Sequence[Floats],
+    arrays: Sequence[Array],
     inside: Bools,
     spacing: Sequence[float],
     *,
     size: int,
     margin: float,
     masked: bool,
+    window: Span | None,
 ) -> Floats:
-    """Return the lesion's box, one channel an image, shape (channels, size³).
+    """Return the lesion's box, one channel an image, shape (channels, size³), in 0…1.
 
     Every side of the box is stretched to `size`: the shape of a voxel is lost, as in
     the published system (Bozzo et al. 2024).
@@ -219,7 +231,8 @@ def lesion_box(
         (a - margin / s, b + margin / s)
         for (a, b), s in zip(_ends(inside), mm, strict=True)
     ]
-    kept = [array * inside if masked else array for array in arrays]
+    grey = [scaled(array, grey_range(array, inside, window)) for array in arrays]
+    kept = [array * inside if masked else array for array in grey]
     return np.array([sample_box(array, box, (size,) * 3) for array in kept])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,19 +49,35 @@ def sampling_weights(n: int, low: float, high: float, size: int) -> Floats:
 
 
 def sample_box(
-    array: Floats, box: Sequence[tuple[float, float]], shape: Sequence[int]
+    array: npt.NDArray[Any], box: Sequence[tuple[float, float]], shape: Sequence[int]
 ) -> Floats:
     """Bring a box of an array to a shape; what lies outside the array is 0.
 
     Parameters
     ----------
-    array : ndarray of 2 or 3 dimensions
+    array : ndarray
+        The box is of its last axes; axes before them are kept.
     box : sequence of (low, high)
         The span along each axis, in voxels.
     shape : sequence of int
         Pixels along each axis.
+
+    Examples
+    --------
+    >>> sample_box(np.eye(4), [(1, 3), (1, 4)], (2, 3))
+    array([[1., 0., 0.],
+           [0., 1., 0.]])
     """
+    maps, kept = [], []
+    first = array.ndim - len(box)
     for axis, ((low, high), size) in enumerate(zip(box, shape, strict=True)):
-        weights = sampling_weights(array.shape[axis], low, high, size)
-        array = np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis)
-    return array
+        weights = sampling_weights(array.shape[first + axis], low, high, size)
+        used = np.flatnonzero(weights.any(axis=0))
+        # Voxels that no pixel sees are left out before the work begins.
+        near = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
+        maps.append(weights[:, near])
+        kept.append(near)
+    found = array[(..., *kept)].astype(float)
+    for axis, weights in enumerate(maps, start=first):
+        found = np.moveaxis(np.moveaxis(found, axis, -1) @ weights.T, -1, axis)
+    return found

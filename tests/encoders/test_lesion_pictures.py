@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sarcfeat.encoders.lesion_pictures import (
+    grey_range,
     lesion_box,
     lesion_slices,
     read_lesion,
@@ -13,7 +14,7 @@ from sarcfeat.encoders.preprocess import Preprocess
 from sarcfeat.exceptions import GeometryMismatch, NonFiniteVoxels
 from tests.encoders.conftest import ellipsoid, texture, write
 
-TOLD = {"size": 8, "margin": 0.0, "masked": False}
+TOLD = {"size": 8, "margin": 0.0, "masked": False, "window": (0.0, 4.0)}
 
 
 def lesion():
@@ -51,7 +52,7 @@ def test_channels_are_what_they_are_said_to_be():
     assert not np.allclose(below, at)
     assert not np.allclose(above, at)
     phases = planes("phases", other)
-    np.testing.assert_allclose(phases[2] - phases[0], 2, atol=1e-12)
+    np.testing.assert_allclose(phases[2] - phases[0], 0.5, atol=1e-12)
 
 
 def test_neighbours_stop_at_the_end_of_the_image():
@@ -78,9 +79,11 @@ def test_the_square_is_one_in_millimetres_and_holds_the_margin():
 def test_grey_values_become_0_to_1_by_the_lesion_or_by_a_window():
     array = np.array([[[0.0, 10.0, 20.0, 40.0]]])
     inside = np.array([[[False, True, True, False]]])
-    assert scaled(array, inside, None).ravel().tolist() == [0, 0, 1, 1]
-    assert scaled(array, inside, (0, 40)).ravel().tolist() == [0, 0.25, 0.5, 1]
-    assert (scaled(np.full((1, 1, 4), 7.0), inside, None) == 0).all()
+    assert grey_range(array, inside, None) == (10.0, 20.0)
+    assert scaled(array, (10.0, 20.0)).ravel().tolist() == [0, 0, 1, 1]
+    assert grey_range(array, inside, (0, 40)) == (0, 40)
+    assert scaled(array, (0, 40)).ravel().tolist() == [0, 0.25, 0.5, 1]
+    assert (scaled(np.full((1, 1, 4), 7), (7.0, 7.0)) == 0).all()
 
 
 def test_masking_paints_the_surroundings_black():
@@ -91,7 +94,7 @@ def test_masking_paints_the_surroundings_black():
     )[0, 0]
     assert picture[0].max() == 0
     assert picture[4, 4] > 0
-    cube = lesion_box([array, array], inside, (1, 1, 3), size=8, margin=0, masked=True)
+    cube = lesion_box([array, array], inside, (1, 1, 3), **{**told, "margin": 0.0})
     assert cube.shape == (2, 8, 8, 8)
     assert (cube[:, 0, -1] == 0).all()  # a corner that only the widest slice fills
 
