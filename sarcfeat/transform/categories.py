@@ -136,7 +136,14 @@ class Categories(TransformerMixin, BaseEstimator):
             if name in asked or (_is_category(kind) and name not in self.passed)
         ]
 
-    def _words(self, column: pd.Series[Any]) -> pd.Series[Any]:
+    def words(self, column: pd.Series[Any]) -> pd.Series[Any]:
+        """Return the levels of a column as text, before any coding.
+
+        Raises
+        ------
+        InvalidInput
+            A missing category, unless ``missing="level"``.
+        """
         absent = column.isna()
         if absent.any() and self.missing == "raise":
             raise InvalidInput(
@@ -147,7 +154,7 @@ class Categories(TransformerMixin, BaseEstimator):
         return column.astype(object).where(~absent, MISSING).map(_word)
 
     def _levels(self, column: pd.Series[Any]) -> list[str]:
-        words = self._words(column)
+        words = self.words(column)
         present = set(words)
         if isinstance(column.dtype, pd.CategoricalDtype):
             order = [_word(level) for level in column.cat.categories]
@@ -197,7 +204,7 @@ class Categories(TransformerMixin, BaseEstimator):
         return pd.DataFrame(parts, index=X.index)
 
     def _indicators(self, column: pd.Series[Any]) -> dict[str, Any]:
-        words, levels = self._words(column), self.levels_[str(column.name)]
+        words, levels = self.words(column), self.levels_[str(column.name)]
         strange = ~words.isin(levels)
         if strange.any():
             text = (
