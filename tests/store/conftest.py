@@ -3,7 +3,7 @@
 import pytest
 
 from sarcfeat import FeatureStore
-from tests.store.fakes import add_files, clinical, patients, write_patient
+from tests.store.fakes import add_everything, patients, write_patient
 
 
 @pytest.fixture
@@ -23,8 +23,4 @@ def store(tmp_path):
 @pytest.fixture
 def study(root, store):
     """The store with everything added, nothing encoded."""
-    store.add_patients(clinical(6), index_time="surgery", units={"age": "years"})
-    store.add_outcome("mfs", time="mfs_days", event="metastasis", competing="death")
-    add_files(store, root, readers=("A", "B"))
-    store.add_cohort("all")
-    return store
+    return add_everything(store, root)

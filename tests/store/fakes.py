@@ -159,3 +159,12 @@ def add_files(store, root, readers=("A",)):
         for reader in readers
     ]
     return [report, *reports]
+
+
+def add_everything(store, root):
+    """Add six patients with an outcome, both readers' files and a cohort of all."""
+    store.add_patients(clinical(6), index_time="surgery", units={"age": "years"})
+    store.add_outcome("mfs", time="mfs_days", event="metastasis", competing="death")
+    add_files(store, root, readers=("A", "B"))
+    store.add_cohort("all")
+    return store

@@ -12,6 +12,7 @@ from sarcfeat import FeatureStore
 from sarcfeat.exceptions import InvalidInput, StoreError, UnknownName
 from tests.store.fakes import (
     FakeEncoder,
+    add_everything,
     add_files,
     clinical,
     mask_path,
@@ -44,14 +45,21 @@ def change_everything(store, root):
     store.encode(FakeEncoder())
 
 
-@pytest.fixture
-def aged(study, root):
-    """A store with a history, its first matrix and what it showed then."""
-    study.encode(FakeEncoder())
-    first = ask(study)
-    readings = study.readings("fake.t1").load()
-    change_everything(study, root)
-    return study, first, readings
+@pytest.fixture(scope="module")
+def aged(tmp_path_factory):
+    """A store with a history, its first matrix and what it showed then.
+
+    One for all: these tests look back and change no number in it.
+    """
+    root = tmp_path_factory.mktemp("aged")
+    for patient in patients(6):
+        write_patient(root, patient, readers=("A", "B"))
+    with FeatureStore(root / "study") as store:
+        add_everything(store, root).encode(FakeEncoder())
+        first = ask(store)
+        readings = store.readings("fake.t1").load()
+        change_everything(store, root)
+        yield store, first, readings
 
 
 def test_at_shows_the_store_as_it_was(aged):
@@ -165,8 +173,9 @@ def test_frozen_matrix_with_a_follow_up_of_zero_days(study):
     assert study.matrix_by_id(m.matrix_id).y.tobytes() == m.y.tobytes()
 
 
-def test_frozen_matrix_whose_numbers_were_touched_is_refused(aged):
-    store, first, _ = aged
+def test_frozen_matrix_whose_numbers_were_touched_is_refused(study):
+    study.encode(FakeEncoder())
+    store, first = study, ask(study)
     with store._open.commit("bit rot"):
         store._open.update(
             "UPDATE clinical SET value_num = 1 WHERE patient_id = 'P004' "

@@ -11,12 +11,28 @@ from sklearn.base import clone
 
 from sarcfeat import FeatureStore, Readings
 from sarcfeat.exceptions import InvalidInput, StoreError, UnknownName
-from tests.store.fakes import FakeEncoder, patients
+from tests.store.fakes import (
+    FakeEncoder,
+    add_everything,
+    patients,
+    write_patient,
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """One store for all: these tests change no number in it."""
+    root = tmp_path_factory.mktemp("readings")
+    for patient in patients(6):
+        write_patient(root, patient, readers=("A", "B"))
+    with FeatureStore(root / "study") as store:
+        add_everything(store, root)
+        store.encode(FakeEncoder())
+        yield store
 
 
 @pytest.fixture
 def readings(study):
-    study.encode(FakeEncoder())
     return study.readings("fake.t1")
 
 
@@ -84,7 +100,6 @@ def test_errors(study, readings, tmp_path):
 
 
 def test_cohort_limits_the_readings(study):
-    study.encode(FakeEncoder())
     study.add_cohort("two", patients=patients(2))
     assert study.readings(["fake.t1"], cohort="two").load().shape == (4, 2)
 
