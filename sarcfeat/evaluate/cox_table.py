@@ -207,26 +207,18 @@ def _fitted(
     endless = [w for w in caught if issubclass(w.category, NotConverged)]
     if not endless:
         return _Fitted(model, summary, None)
-    runaway = [name for name in summary.index if _endless(summary.loc[name])]
-    for name in runaway:
-        rising = summary.at[name, "coef"] > 0
-        summary.loc[name, list(_NUMBERS)] = [
-            np.inf if rising else 0.0,
-            0.0,
-            np.inf,
-            np.nan,
-        ]
+    # A ratio that runs away has a standard error beyond any real one.
+    far = (summary["se"] > 50) | (summary["coef"].abs() > 15)
+    runaway = summary.index[far].tolist()
+    rising = summary.loc[far, "coef"].to_numpy(dtype=float) > 0
+    summary.loc[far, "hazard_ratio"] = np.where(rising, np.inf, 0.0)
+    summary.loc[far, ["ci_low", "ci_high", "p"]] = [0.0, np.inf, np.nan]
     notes.append(
         f"{what}: the hazard ratio of {listed(runaway or design.columns)} has no "
         "finite estimate (complete separation); Firth's is given beside it."
     )
     firth = FirthCox(level=level).fit(design, target).summary_
     return _Fitted(model, summary, firth)
-
-
-def _endless(row: Any) -> bool:
-    # A ratio that runs away has a standard error beyond any real one.
-    return float(row["se"]) > 50 or abs(float(row["coef"])) > 15
 
 
 def _of(reference: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:
