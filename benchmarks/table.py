@@ -63,7 +63,8 @@ def write(rows: list[dict[str, Any]], path: Path | None) -> None:
             else f" vs {item['peer_name']} {item['peer']:.3f}"
         )
         note = f"  ({item['note']})" if item["note"] else ""
-        print(f"{item['name']}: {item['ours']:.3f}{peer}{ratio}{target}{met}{note}")
+        ours = "–" if item["ours"] is None else f"{item['ours']:.3f}"
+        print(f"{item['name']}: {ours}{peer}{ratio}{target}{met}{note}")
     if path is not None:
         write_json(rows, path)
 
