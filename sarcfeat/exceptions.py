@@ -31,6 +31,7 @@ __all__ = [
     "NotConverged",
     "NothingSelected",
     "OneBatch",
+    "OtherVersion",
     "OutsideRange",
     "PastFollowUp",
     "ROITooSmall",
@@ -180,6 +181,10 @@ class ConfoundedBatch(SarcfeatWarning):
 
 class OneBatch(SarcfeatWarning):
     """Harmonisation was asked for and there is one batch only."""
+
+
+class OtherVersion(SarcfeatWarning):
+    """A model was written by other versions of the libraries than those here."""
 
 
 class UnitMismatch(SarcfeatWarning):

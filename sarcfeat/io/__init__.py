@@ -4,6 +4,7 @@ from sarcfeat.io.deidentify import deidentify, deidentify_folder
 from sarcfeat.io.dicom import Series, find_series, find_source, read_series
 from sarcfeat.io.geometry import Geometry
 from sarcfeat.io.mask import read_mask, region_names
+from sarcfeat.io.model_file import load_model, save_model
 from sarcfeat.io.private_table import deidentify_table
 from sarcfeat.io.pseudonyms import Pseudonyms
 from sarcfeat.io.salt import create_salt, load_salt
@@ -23,6 +24,7 @@ __all__ = [
     "deidentify_table",
     "find_series",
     "find_source",
+    "load_model",
     "load_salt",
     "pixel_hash",
     "read_mask",
@@ -31,4 +33,5 @@ __all__ = [
     "read_volume",
     "refuse_untrusted",
     "region_names",
+    "save_model",
 ]
