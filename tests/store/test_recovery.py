@@ -1,5 +1,6 @@
 """A store opens again whatever happened to it, and says what was lost."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,14 +73,16 @@ def test_fault_090_units_of_an_unreadable_log_come_back(written, at):
         store = FeatureStore(written)
     text = str(caught[0].message)
     assert f"The log of {written} could not be replayed" in text
-    assert "8 finished units of run" in text
+    # Eight were committed; the worker may have handed in more by then.
+    n = int(re.search(r"(\d+) finished units of run", text)[1])
+    assert 8 <= n <= 12
     assert "(encode fake)" in text
     with store:
         unit = store.sql("SELECT unit_id FROM unit ORDER BY 1")["unit_id"]
-        assert len(unit) == 8
+        assert len(unit) == n
         assert unit[0] in text
         report = store.encode(FakeEncoder())
-        assert (report.encoded, report.skipped) == (4, 8)
+        assert (report.encoded, report.skipped) == (12 - n, n)
     aside = sorted((written / "quarantine").iterdir())
     assert [path.suffix for path in aside] == [".wal", ".txt"]
     assert "cannot be replayed" in aside[1].read_text()
@@ -106,7 +109,7 @@ def test_fault_090_cut_or_deleted_log_is_noticed(written):
         store = FeatureStore(written)
     assert "(encode fake)" in str(caught[0].message)
     with store:
-        assert int(store.status().loc["units", "count"]) == 8
+        assert int(store.status().loc["units", "count"]) >= 8
     die(written, "add").unlink()
     with pytest.warns(StoreRepaired, match="was cut short or removed"):
         FeatureStore(written).close()
