@@ -30,7 +30,7 @@ FIGURE = "a figure of the design, not run here"
 
 
 def seconds(work: Callable[[], Any], runs: int = RUNS) -> float:
-    """Return the median seconds of some runs; the first, which loads, is not counted."""
+    """Return the median seconds of some runs, after one that is not counted."""
     if runs > 1:
         work()
     return measure(work, runs).median / 1000
