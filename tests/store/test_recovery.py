@@ -127,6 +127,7 @@ def test_damaged_catalogue_is_named_and_left_as_it_was(written):
 
 def test_fault_098_second_ctrl_c_while_writing(study, monkeypatch):
     monkeypatch.setattr(committing, "BATCH", 4)
+    monkeypatch.setattr(committing, "SECONDS", 3600.0)
     before = committing.ingest
     calls = []
 
