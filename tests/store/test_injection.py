@@ -17,6 +17,8 @@ from tests.store.fakes import FakeEncoder, add_files, clinical, patients, write_
 
 STEPS = ("write", "fsync", "rename", "begin", "commit", "checkpoint")
 MOST = 400
+# Of the many calls every few; a stride of 1 takes minutes and is for by hand.
+STRIDES = {"write": 5, "fsync": 3, "rename": 3}
 
 
 class Fault:
@@ -120,9 +122,9 @@ def survives(path, root, fault, expected):
 
 
 def loop(tmp_path, root, step):
-    """Let the n-th call fail for n = 1, 2, ... until there is no such call."""
+    """Let the n-th call fail for n = 1, 1 + stride, ... until there is none."""
     expected = work(tmp_path / "reference", root)
-    for n in range(1, MOST):
+    for n in range(1, MOST, STRIDES.get(step, 1)):
         fault = Fault(step, n, tmp_path / "study")
         survives(tmp_path / "study", root, fault, expected)
         if fault.calls < n:
@@ -140,5 +142,5 @@ def test_a_few_failing_calls_leave_a_whole_store(tmp_path, root):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
-def test_every_failing_call_leaves_a_whole_store(tmp_path, root, step):
+def test_failing_calls_all_along_leave_a_whole_store(tmp_path, root, step):
     assert loop(tmp_path, root, step) > 3
