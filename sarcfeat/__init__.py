@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sarcfeat.transform import (
         MRMR,
         ComBat,
+        ConsensusClustering,
         ICCFilter,
         UnivariateCoxFilter,
         ZScore,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _HOME = {
     "CNN2D": "encoders",
     "ComBat": "transform",
+    "ConsensusClustering": "transform",
     "CoxPH": "estimators",
     "DenseNet3D": "encoders",
     "FeatureStore": "store",
@@ -66,6 +68,7 @@ __all__ = [
     "CNN2D",
     "MRMR",
     "ComBat",
+    "ConsensusClustering",
     "CoxPH",
     "DenseNet3D",
     "FeatureStore",

@@ -173,7 +173,10 @@ def _fisher(case, table):
     stopped = _fisher_as_r(table, np.finfo(float).eps ** 0.25)
     exact = _fisher_as_r(table, 1e-14)
     same = np.allclose(ours, exact, rtol=1e-8)
-    reported = [theirs["or_cond_mle"], *theirs["ci"]]
+    # R's Inf is null in the file.
+    reported = [
+        np.inf if v is None else v for v in (theirs["or_cond_mle"], *theirs["ci"])
+    ]
     ok = same and np.allclose(stopped, reported, rtol=1e-8)
     verdict = Verdict(ok, f"ours {ours}, root {exact}, R's search {stopped}")
     return {"p": found.p, "or_cond_mle": verdict, "ci": verdict}
@@ -207,12 +210,21 @@ def _fisher_as_r(table, tol):
         eps = np.finfo(float).eps
         return 1 / _zeroin(lambda t: f(1 / t) - goal, eps, 1.0, tol)
 
-    odds = 1.0
-    if mean(1.0) != x:
+    return np.array(_three_roots(x, support, mean, tail, search))
+
+
+def _three_roots(x, support, mean, tail, search):
+    """Return the odds ratio and its limits; at the end of the support one is open."""
+    lowest, highest = x == support[0], x == support[-1]
+    odds = 0.0 if lowest else np.inf if highest else 1.0
+    if not (lowest or highest or mean(1.0) == x):
         odds = search(mean, x, mean(1.0) > x)
-    high = search(lambda t: tail(t, False), 0.025, tail(1.0, False) < 0.025)
-    low = search(lambda t: tail(t, True), 0.025, tail(1.0, True) > 0.025)
-    return np.array([odds, low, high])
+    low, high = 0.0, np.inf
+    if not highest:
+        high = search(lambda t: tail(t, False), 0.025, tail(1.0, False) < 0.025)
+    if not lowest:
+        low = search(lambda t: tail(t, True), 0.025, tail(1.0, True) > 0.025)
+    return [odds, low, high]
 
 
 def _zeroin(f, a, b, tol):

@@ -74,6 +74,9 @@ def _run(case, X, seed):
         max_k=max(case.results["K"]),
         n_resamples=case.params["reps"],
         fraction=case.params["pItem"],
+        feature_fraction=float(
+            re.search(r"pFeature=([\d.]+)", case.expected["call"]).group(1)
+        ),
         algorithm=ALGORITHMS[_called(case, "clusterAlg")],
         distance=_called(case, "distance"),
         inner_linkage=_called(case, "innerLinkage"),
