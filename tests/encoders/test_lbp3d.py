@@ -45,6 +45,45 @@ def test_equals_the_direct_formula(n, share, azimuth, polar):
     )
 
 
+@given(
+    n=st.integers(0, 6),
+    share=st.floats(-1, 1),
+    azimuth=st.floats(-math.pi, math.pi),
+    polar=st.floats(0, math.pi),
+)
+def test_equals_scipys_new_function_with_its_arguments_turned_round(
+    n, share, azimuth, polar
+):
+    m = round(share * n)
+    theirs = special.sph_harm_y(n, m, polar, azimuth)
+    np.testing.assert_allclose(sph_harm(m, n, azimuth, polar), theirs, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "value"),
+    [
+        (0, 0, lambda az, po: 0.5 / np.sqrt(np.pi)),
+        (0, 1, lambda az, po: np.sqrt(0.75 / np.pi) * np.cos(po)),
+        (
+            1,
+            1,
+            lambda az, po: -np.sqrt(0.375 / np.pi) * np.sin(po) * np.exp(1j * az),
+        ),
+        (
+            -2,
+            2,
+            lambda az, po: (
+                np.sqrt(7.5 / np.pi) / 4 * np.sin(po) ** 2 * np.exp(-2j * az)
+            ),
+        ),
+    ],
+)
+def test_printed_harmonics(m, n, value):
+    azimuth, polar = np.meshgrid(np.linspace(-3, 3, 7), np.linspace(0, np.pi, 5))
+    wanted = value(azimuth, polar) * np.ones_like(azimuth)
+    np.testing.assert_allclose(sph_harm(m, n, azimuth, polar), wanted, atol=1e-12)
+
+
 def test_is_there_during_the_block_only():
     before = hasattr(special, "sph_harm")
     with provide_sph_harm():
