@@ -29,6 +29,7 @@ from sarcfeat.metrics.contingency import (
     mcnemar,
 )
 from sarcfeat.metrics.correlation import Correlation, correlation
+from sarcfeat.metrics.cox_indices import cox_indices
 from sarcfeat.metrics.cross_validated import (
     CrossValidatedConcordance,
     PairedDifference,
@@ -66,6 +67,12 @@ from sarcfeat.metrics.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
 from sarcfeat.metrics.icc import ICC, icc
 from sarcfeat.metrics.kappa import Kappa, kappa
 from sarcfeat.metrics.multiple_testing import adjust_p
+from sarcfeat.metrics.nested_models import (
+    LikelihoodRatio,
+    likelihood_ratio,
+    nested_cox_test,
+)
+from sarcfeat.metrics.optimism import bootstrap_optimism
 from sarcfeat.metrics.reclassification import (
     IDI,
     NRI,
@@ -74,7 +81,14 @@ from sarcfeat.metrics.reclassification import (
     nri,
     nri_survival,
 )
+from sarcfeat.metrics.resampled_t import ResampledT, corrected_resampled_t
 from sarcfeat.metrics.roc import ROC, roc
+from sarcfeat.metrics.scorers import Scorer, get_scorer, scorer_names
+from sarcfeat.metrics.survival_calibration import (
+    SurvivalCalibration,
+    calibration_groups,
+    survival_calibration,
+)
 from sarcfeat.metrics.time_dependent_auc import (
     TimeDependentAUC,
     time_dependent_auc,
@@ -107,7 +121,11 @@ __all__ = [
     "GroupTest",
     "HosmerLemeshow",
     "Kappa",
+    "LikelihoodRatio",
     "PairedDifference",
+    "ResampledT",
+    "Scorer",
+    "SurvivalCalibration",
     "TableTest",
     "TimeDependentAUC",
     "TimeDependentAUCDifference",
@@ -117,15 +135,19 @@ __all__ = [
     "bartlett",
     "bootstrap_auc_difference",
     "bootstrap_concordance_difference",
+    "bootstrap_optimism",
     "brier",
     "brier_competing",
     "brier_difference",
     "brier_reference",
     "calibration",
+    "calibration_groups",
     "chi_squared",
     "concordance",
     "concordance_difference",
+    "corrected_resampled_t",
     "correlation",
+    "cox_indices",
     "cross_validated_concordance",
     "decision_curve",
     "decision_curve_competing",
@@ -137,6 +159,7 @@ __all__ = [
     "fisher_exact",
     "fleiss_kappa",
     "friedman",
+    "get_scorer",
     "hosmer_lemeshow",
     "icc",
     "idi",
@@ -146,14 +169,18 @@ __all__ = [
     "kendall_w",
     "kolmogorov_smirnov",
     "kruskal_wallis",
+    "likelihood_ratio",
     "mann_whitney",
     "mcnemar",
+    "nested_cox_test",
     "nri",
     "nri_survival",
     "paired_difference",
     "pairwise_mann_whitney",
     "roc",
+    "scorer_names",
     "shapiro",
+    "survival_calibration",
     "t_test",
     "time_dependent_auc",
     "time_dependent_auc_competing",

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from sarcfeat.exceptions import InvalidInput, NoEvents
+from sarcfeat.metrics import (
+    bootstrap_optimism,
+    calibration_groups,
+    cox_indices,
+    survival_calibration,
+)
+from sarcfeat.survival import RiskSets, fit_cox
+from tests.survival.cohorts import cohort
+
+
+def known(n=3000, seed=0):
+    """Return outcomes of a known survival curve, with censoring."""
+    rng = np.random.default_rng(seed)
+    lp = rng.normal(size=n)
+    event_time = rng.exponential(10 / np.exp(lp))
+    end = rng.uniform(2, 30, n)
+    time = np.minimum(event_time, end)
+    return event_time <= end, time, np.exp(-0.5 * np.exp(lp)), lp
+
+
+def test_a_true_curve_is_found_calibrated():
+    event, time, survival, _ = known()
+    found = survival_calibration(event, time, survival, 5.0)
+    assert found.slope_low < 1 < found.slope_high
+    assert found.ratio_low < 1 < found.ratio_high
+    assert found.ici < 0.02
+    assert found.ici <= found.e90 <= found.e_max
+    table = calibration_groups(event, time, survival, 5.0, groups=10)
+    gap = (table["observed"] - table["predicted"]).abs()
+    assert gap.max() < 0.1
+    assert table["n"].sum() == 3000
+    assert (table["ci_low"] < table["ci_high"]).all()
+
+
+def test_too_extreme_a_curve_has_a_slope_below_one_and_a_larger_ici():
+    event, time, survival, lp = known()
+    extreme = np.exp(-0.5 * np.exp(2 * lp))
+    found = survival_calibration(event, time, extreme, 5.0, knots=4)
+    true = survival_calibration(event, time, survival, 5.0)
+    assert found.slope == pytest.approx(true.slope / 2, rel=1e-3)
+    assert found.ici > 3 * true.ici
+    low = survival_calibration(event, time, survival**0.5, 5.0)
+    assert low.ratio > 1.2
+
+
+def test_groups_hold_ties_together_and_follow_cuts():
+    event, time, survival, _ = known(60)
+    rounded = survival.round(1)
+    table = calibration_groups(event, time, rounded, 5.0, groups=4)
+    assert len(table) <= 4
+    cut = calibration_groups(event, time, rounded, 5.0, cuts=[0, 0.5, 1])
+    assert cut["n"].tolist() == [(rounded < 0.5).sum(), (rounded >= 0.5).sum()]
+
+
+def test_optimism_of_noise_is_found():
+    X, event, time = cohort(80, 1, tied=True)
+    noise = np.random.default_rng(0).normal(size=(80, 8))
+
+    def measure(rows):
+        fit = fit_cox(noise[rows], RiskSets(event[rows], time[rows]))
+        lp = noise @ fit.coef
+        return (
+            cox_indices(event[rows], time[rows], lp[rows], fitted=True),
+            cox_indices(event, time, lp),
+        )
+
+    table = bootstrap_optimism(measure, 80, n_bootstrap=30, random_state=0)
+    assert table.loc["Dxy", "optimism"] > 0.05
+    assert table.loc["slope", "apparent"] == 1
+    assert table.loc["slope", "corrected"] < 0.8
+    again = bootstrap_optimism(measure, 80, n_bootstrap=30, random_state=0)
+    assert again.equals(table)
+    del X
+
+
+def test_a_constant_predictor_has_no_index():
+    found = cox_indices([1, 1, 0], [1, 2, 3], [0.5, 0.5, 0.5])
+    assert found["Dxy"] == found["g"] == 0
+
+
+def test_bad_inputs_are_named():
+    event, time, survival, _ = known(50)
+    with pytest.raises(InvalidInput, match="within the follow-up; the last one is"):
+        survival_calibration(event, time, survival, 500.0)
+    with pytest.raises(InvalidInput, match="Expected 50 predicted survivals; got 49"):
+        calibration_groups(event, time, survival[1:], 5.0)
+    with pytest.raises(NoEvents, match="calibration cannot be judged"):
+        survival_calibration(np.zeros(50), time, survival, 1.0)
+    with pytest.raises(InvalidInput, match="knots must be 3 or 4"):
+        survival_calibration(event, time, survival, 5.0, knots=7)
