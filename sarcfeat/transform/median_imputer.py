@@ -86,13 +86,17 @@ class MedianImputer(TransformerMixin, BaseEstimator):
         frame = isinstance(X, pd.DataFrame)
         if frame and not reset and hasattr(self, "feature_names_in_"):
             X = select_columns(X, list(self.feature_names_in_), "MedianImputer")
+        if frame and not X.shape[1]:  # a filter before has kept nothing
+            if reset:
+                self.n_features_in_ = 0
+                self.feature_names_in_ = np.empty(0, dtype=object)
+            return np.empty((len(X), 0)), np.empty(0, dtype=object)
         values = validate_data(
             self,
             X,
             reset=reset,
             dtype=np.float64,
             ensure_all_finite="allow-nan",
-            ensure_min_features=0 if frame else 1,
         )
         names = getattr(self, "feature_names_in_", None)
         if names is None:
