@@ -224,6 +224,18 @@ class DeepEncoder(ABC):
             self._settle(waiting, found, how)
         return found
 
+    def pictures(
+        self, image_path: Images, mask_path: Path_, *, label: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return what the net is shown of a lesion, one item a slice (or one cube).
+
+        Parameters
+        ----------
+        image_path, mask_path, label
+            As of :meth:`encode`.
+        """
+        return self._show(image_path, mask_path, label)[1].astype(np.float32)
+
     def _show(
         self, image: Images, mask: Path_, label: int | None
     ) -> tuple[Region, Floats]:

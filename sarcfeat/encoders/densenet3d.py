@@ -29,7 +29,8 @@ class DenseNet3D(DeepEncoder):
     arch : {"densenet121"}
     channels : int
         Sequences that are looked at together (2: T1 and T2). :meth:`encode` takes as
-        many paths; a store encodes each sequence by itself: ``channels=1`` there.
+        many paths. A store encodes each sequence by itself: use ``channels=1`` there,
+        or hand it what :meth:`encode_many` gives (see the notes).
     weights : path, "random" or None
         A state dict of this net with its keys named as torchvision's DenseNet-121 or
         as MONAI's; None: what ``SARCFEAT_WEIGHTS`` says.
@@ -39,6 +40,13 @@ class DenseNet3D(DeepEncoder):
         Voxels along each side of the cube.
     margin, masked, window, preprocess, precision, device, batch_size, label, name
         As of :class:`~sarcfeat.encoders.CNN2D`; here `masked` is True by default.
+
+    Notes
+    -----
+    Two sequences at once belong to no single image of a store. They enter it as a
+    table: ``found = encoder.encode_many(items)``, a frame of ``found[i].to_series()``
+    with a column ``patient``, and
+    ``store.import_features(frame, extractor=name, format="wide")``.
 
     References
     ----------
@@ -95,7 +103,7 @@ class DenseNet3D(DeepEncoder):
     def _n_images(self) -> tuple[int, str]:
         return self.channels, (
             "Pass that many paths to encode; in a store, which encodes each sequence "
-            "by itself, use channels=1."
+            "by itself, use channels=1, or import what encode_many gives."
         )
 
     def _own_params(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ __all__ = [
     "grey_range",
     "image_list",
     "lesion_box",
+    "lesion_cube",
     "lesion_slices",
     "read_lesion",
     "scaled",
@@ -234,6 +235,61 @@ def lesion_box(
     grey = [scaled(array, grey_range(array, inside, window)) for array in arrays]
     kept = [array * inside if masked else array for array in grey]
     return np.array([sample_box(array, box, (size,) * 3) for array in kept])
+
+
+def lesion_cube(
+    images: str | PathLike[str] | Sequence[str | PathLike[str]],
+    mask: str | PathLike[str],
+    *,
+    label: int = 1,
+    size: int = 64,
+    margin: float = 0.0,
+    masked: bool = True,
+    window: Span | None = None,
+    preprocess: Any = None,
+) -> npt.NDArray[np.float32]:
+    """Return a lesion as a cube of grey values in 0…1, one channel a sequence.
+
+    What :class:`~sarcfeat.encoders.DenseNet3D` is shown, and what a net that is trained
+    on lesions takes.
+
+    Parameters
+    ----------
+    images : path or sequence of paths
+        One sequence each; the second and later ones are brought onto the grid of the
+        first.
+    mask : path
+        On the grid of the first image.
+    label : int
+        Which number in the mask is the lesion.
+    size : int
+        Voxels along each side.
+    margin : float
+        Tissue around the lesion, in mm.
+    masked : bool
+        Paint everything but the lesion black.
+    window : (low, high), optional
+        Grey values that become 0 and 1; default: the range of the lesion.
+    preprocess : Preprocess, list or path, optional
+        Steps before all this.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_sequences, size, size, size)
+    """
+    paths = [images] if isinstance(images, str | PathLike) else list(images)
+    chain = Preprocess.from_spec(preprocess)
+    region, arrays = read_lesion(paths, mask, label=label, chain=chain)
+    cube = lesion_box(
+        arrays,
+        region.inside,
+        region.image.GetSpacing(),
+        size=size,
+        margin=margin,
+        masked=masked,
+        window=window,
+    )
+    return cube.astype(np.float32)
 
 
 def _ends(inside: Bools) -> list[tuple[int, int]]:

@@ -4,16 +4,31 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from sarcfeat.encoders import CNN2D, DenseNet3D, Encoded, Encoder, forward
+from sarcfeat.encoders import (
+    CNN2D,
+    DenseNet3D,
+    Encoded,
+    Encoder,
+    forward,
+    lesion_cube,
+)
 from sarcfeat.encoders.pretrained import VARIABLE
 from sarcfeat.exceptions import EmptyROI, InputMissing, InvalidInput, UnknownName
 from sarcfeat.nets import draw_weights, resnet, save_net
 from sarcfeat.store import FeatureStore
 from tests.encoders.conftest import ellipsoid, texture, write
-from tests.store.fakes import add_files, clinical, patients, write_patient
+from tests.store.fakes import (
+    add_files,
+    clinical,
+    image_path,
+    mask_path,
+    patients,
+    write_patient,
+)
 
 SMALL = {"weights": "random", "random_state": 0, "size": 32}
 
@@ -123,6 +138,9 @@ def test_two_sequences_in_three_dimensions(phases):
     found = encoder.encode(images[:2], mask)
     assert found.values.shape == (1024,)
     assert found.values.std() > 0
+    shown = encoder.pictures(images[:2], mask)
+    assert shown.shape == (1, 2, 32, 32, 32)
+    np.testing.assert_array_equal(shown[0], lesion_cube(images[:2], mask, size=32))
     swapped = encoder.encode(images[1::-1], mask)
     assert not np.allclose(found.values, swapped.values)
     one = DenseNet3D(**told, channels=1)
@@ -289,6 +307,25 @@ def test_a_store_encodes_a_cohort_of_two_sequences(tmp_path):
             "SELECT fingerprint->>'random_weights' AS flag FROM extractor"
         )
         assert set(flags["flag"]) == {"true"}
+
+
+def test_two_sequences_enter_a_store_as_a_table(tmp_path):
+    with study(tmp_path, 2) as store:
+        encoder = DenseNet3D(weights="random", random_state=0, size=32)
+        items = [
+            (
+                [image_path(tmp_path, p, sequence) for sequence in ("T1", "T2")],
+                mask_path(tmp_path, p, "T1"),
+                None,
+            )
+            for p in patients(2)
+        ]
+        rows = [found.to_series() for found in encoder.encode_many(items)]
+        frame = pd.DataFrame(rows).assign(patient=patients(2), sequence="T1T2")
+        store.import_features(frame, extractor=encoder.name, format="wide")
+        X = store.matrix(None, features=["densenet121.t1t2"]).X
+        deep = [c for c in X.columns if c.endswith("f1024")]
+        assert X[deep].to_numpy().ravel().tolist() == [row["f1024"] for row in rows]
 
 
 @pytest.mark.slow
