@@ -1,0 +1,56 @@
+"""Columns are found by name, or refused by name; never taken by their position."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from tests import steps
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y = steps.cohort()
+
+    def fit(name):
+        step, columns = steps.make(name, X)
+        given = X[columns]
+        if name == "KappaFilter":
+            given = steps.semantic(given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            step.fit(given, steps.target(name, y))
+            return step, given, np.asarray(steps.apply(step, given))
+
+    return fit
+
+
+@pytest.mark.parametrize("name", steps.NAMES)
+def test_fault_059_reordered_columns(fitted, name):
+    step, X, expected = fitted(name)
+    _same_or_refused(step, X[X.columns[::-1]], expected)
+
+
+@pytest.mark.parametrize("name", steps.NAMES)
+def test_fault_060_extra_columns(fitted, name):
+    step, X, expected = fitted(name)
+    more = X.copy()
+    more.insert(0, "r.t1.extra", X.iloc[:, 0])
+    _same_or_refused(step, more, expected)
+
+
+@pytest.mark.parametrize("name", steps.NAMES)
+def test_fault_059_a_missing_column_is_named(fitted, name):
+    step, X, _ = fitted(name)
+    with pytest.raises(ValueError, match=r"r\.t1\.f3"):
+        steps.apply(step, X.drop(columns="r.t1.f3"))
+
+
+def _same_or_refused(step, X, expected):
+    try:
+        found = np.asarray(steps.apply(step, X))
+    except ValueError as error:
+        if "feature names should match" not in str(error):
+            raise
+        return
+    np.testing.assert_array_equal(found, expected)
