@@ -9,6 +9,8 @@ Class a comes before class b exactly when, at the highest bit where the two numb
 differ, a has 0 and b has 1. So for each of the log2(n) bits, patients are grouped by
 the bits above it, sorted by risk within the group, and a cumulative sum over the
 patients of the other half counts the pairs of all patients of the group at once.
+Patients are sorted by risk once; going from the highest bit down, each group is only
+split in two, which keeps that order.
 """
 
 from __future__ import annotations
@@ -215,49 +217,64 @@ def _by_patient(
     factors: Numbers,
 ) -> tuple[Numbers, Numbers, Numbers]:
     weight_of_event = weights * factors * event
+    factor_of_event = factors * event
     concordant = np.zeros_like(weight_of_event)
     discordant = np.zeros_like(weight_of_event)
     tied = np.zeros_like(weight_of_event)
     if not len(event):
         return concordant, discordant, tied
     # At one time the events come first: who is censored there lived longer.
-    place = 2 * _dense_rank(time) + ~event
+    place = _dense_rank(2 * _dense_rank(time) + ~event)
     risk_rank = _dense_rank(risk)
-    by_risk = np.argsort(risk_rank, kind="stable")
-    for bit in range(int(place.max()).bit_length()):
-        block = place >> (bit + 1)
-        order = by_risk[np.argsort(block[by_risk], kind="stable")]
+    order = np.argsort(risk_rank, kind="stable")
+    new_block = np.zeros(len(event), dtype=bool)
+    new_block[0] = True
+    for bit in reversed(range(int(place.max()).bit_length())):
         later = (place[order] >> bit & 1).astype(bool)
-        runs = _Runs(block[order], risk_rank[order])
+        runs = _Runs(new_block, risk_rank[order])
         lower, equal, higher = runs.sums(np.where(later, weights[order], 0))
-        early = ~later & event[order]
-        factor = factors[order[early]]
-        concordant[order[early]] += factor * lower[early]
-        tied[order[early]] += factor * equal[early]
-        discordant[order[early]] += factor * higher[early]
-        lower, equal, higher = runs.sums(np.where(later, 0, weight_of_event[order]))
-        concordant[order[later]] += higher[later]
-        tied[order[later]] += equal[later]
-        discordant[order[later]] += lower[later]
+        below, level, above = runs.sums(np.where(later, 0, weight_of_event[order]))
+        # An event counts the later patients of its block, they the events before.
+        factor = factor_of_event[order]
+        concordant[order] += np.where(later, above, factor * lower)
+        tied[order] += np.where(later, level, factor * equal)
+        discordant[order] += np.where(later, below, factor * higher)
+        order, new_block = runs.split(order, later)
     return concordant, discordant, tied
 
 
 class _Runs:
     """Blocks of patients sorted by risk, cut into runs of one risk."""
 
-    def __init__(self, block: Ints, rank: Ints) -> None:
-        new_block = np.r_[True, block[1:] != block[:-1]]
-        new_run = new_block | np.r_[True, rank[1:] != rank[:-1]]
+    def __init__(self, new_block: npt.NDArray[np.bool_], rank: Ints) -> None:
+        new_run = new_block.copy()
+        new_run[1:] |= rank[1:] != rank[:-1]
         self.block_start, self.block_end = _bounds(new_block)
         self.run_start, self.run_end = _bounds(new_run)
 
     def sums(self, values: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """Sum `values` below, at and above each one's risk, within its block."""
         total = np.concatenate([np.zeros(1, dtype=values.dtype), np.cumsum(values)])
-        lower = total[self.run_start] - total[self.block_start]
-        equal = total[self.run_end] - total[self.run_start]
-        higher = total[self.block_end] - total[self.run_end]
-        return lower, equal, higher
+        first, last = total[self.run_start], total[self.run_end]
+        lower = first - total[self.block_start]
+        return lower, last - first, total[self.block_end] - last
+
+    def split(
+        self, order: Ints, later: npt.NDArray[np.bool_]
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """Halve each block into its earlier and its later patients, risks in order."""
+        passed = np.concatenate([np.zeros(1, dtype=np.intp), np.cumsum(later)])
+        before = passed[:-1] - passed[self.block_start]  # later ones before, in block
+        n_later = passed[self.block_end] - passed[self.block_start]
+        middle = self.block_end - n_later
+        here = np.arange(len(order))
+        target = np.where(later, middle + before, here - before)
+        halved = np.empty_like(order)
+        halved[target] = order
+        new_block = np.zeros(len(order), dtype=bool)
+        new_block[self.block_start] = True
+        new_block[middle[middle < self.block_end]] = True
+        return halved, new_block
 
 
 def _bounds(new: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
