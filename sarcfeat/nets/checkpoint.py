@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.nets.weights import read_tensors, write_tensors
+from sarcfeat.nets.weights import read_tensors, refuse_misfit, write_tensors
 
 __all__ = ["Standing"]
 
@@ -84,7 +84,9 @@ class Standing:
         """Read a file back into the net and the optimiser; refuse another run's."""
         tensors, told = read_tensors(path)
         _refuse_other(path, told["mark"], mark)
-        module.load_state_dict(_under(tensors, "module."))
+        weights = _under(tensors, "module.")
+        refuse_misfit(module.state_dict(), weights, f"of the checkpoint {path}")
+        module.load_state_dict(weights)
         memory: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in _under(tensors, "optimizer.").items():
             number, name = key.split(".", 1)

@@ -25,8 +25,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -44,6 +43,7 @@ from sarcfeat.nets.checkpoint import Standing, mark_of
 from sarcfeat.nets.data import Data, autocast, call, predict, torch_device
 from sarcfeat.nets.losses import Loss
 from sarcfeat.nets.recipe import Recipe
+from sarcfeat.nets.surroundings import bar, optimizer, surroundings
 from sarcfeat.survival import check_y
 
 __all__ = ["Epoch", "Trained", "fit"]
@@ -180,7 +180,7 @@ def fit(
         run.valid_target = run.valid_loss.target(valid[1])
     mark = {**recipe.mark(), "loss": repr(loss), "y": mark_of(np.asarray(y))}
     path = None if checkpoint is None else Path(checkpoint) / FILE
-    with _surroundings(recipe, run.device):
+    with surroundings(recipe, run.device):
         run.train(path, mark, checkpoint_every, progress)
     return run.trained()
 
@@ -201,7 +201,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.device = torch_device(self.recipe.device)
-        self.optimizer = _optimizer(self.module, self.recipe)
+        self.optimizer = optimizer(self.module, self.recipe)
         self.step_size = min(self.recipe.step_size or len(self.data), len(self.data))
 
     def train(
@@ -209,7 +209,7 @@ class _Run:
     ) -> None:
         if path is not None and path.is_file():
             self._resume(path, mark)
-        with _bar(self.recipe.epochs, self.standing.epoch, progress) as step:
+        with bar(self.recipe.epochs, self.standing.epoch, progress) as step:
             while not self._over():
                 ok = self._epoch(self.standing.epoch + 1)
                 at_end = self._over() or not ok
@@ -396,45 +396,3 @@ class _Run:
             ),
             self.standing.best_epoch,
         )
-
-
-def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    told = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            module.parameters(),
-            momentum=recipe.momentum,
-            nesterov=recipe.momentum > 0,
-            **told,
-        )
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
-    return kind(module.parameters(), **told)
-
-
-@contextmanager
-def _surroundings(recipe: Recipe, device: torch.device) -> Iterator[None]:
-    """Leave torch's global generators and switches as they were."""
-    cuda = device.type == "cuda"
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    with ExitStack() as stack:
-        devices = range(torch.cuda.device_count()) if cuda else []
-        stack.enter_context(torch.random.fork_rng(devices=devices))
-        if cuda and recipe.deterministic:
-            # Few operations have no such algorithm; torch names them in a warning.
-            torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-@contextmanager
-def _bar(epochs: int, done: int, show: bool) -> Iterator[Callable[[], None]]:
-    from rich.progress import Progress
-
-    with Progress(disable=not show, transient=True) as bar:
-        task = bar.add_task("Training", total=epochs, completed=done)
-        yield lambda: bar.advance(task)

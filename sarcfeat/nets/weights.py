@@ -172,11 +172,12 @@ def load_weights(net: nn.Module, state: State, *, what: str) -> None:
         for name, tensor in given.items()
         if name in wanted or not name.startswith(_HEADS)
     }
-    _refuse_misfit(wanted, given, what)
+    refuse_misfit(wanted, given, what)
     net.load_state_dict({**wanted, **given})
 
 
-def _refuse_misfit(wanted: State, given: State, what: str) -> None:
+def refuse_misfit(wanted: State, given: State, what: str) -> None:
+    """Refuse tensors that are missing, unknown or of another shape, by name."""
     missing = [n for n in wanted if n not in given and not n.endswith(_COUNTER)]
     unknown = [n for n in given if n not in wanted]
     shapes = [
@@ -260,7 +261,7 @@ def save_net(
 def load_net(path: str | PathLike[str], net: nn.Module) -> dict[str, Any]:
     """Put what :func:`save_net` wrote into a net; return what was told of it."""
     state, told = read_tensors(path)
-    _refuse_misfit(net.state_dict(), state, fspath(path))
+    refuse_misfit(net.state_dict(), state, fspath(path))
     net.load_state_dict(state)
     return told
 

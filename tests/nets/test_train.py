@@ -224,6 +224,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, optimizer):
         )
 
 
+def test_a_checkpoint_of_another_net_is_refused(tmp_path):
+    x, y = cohort()
+    recipe = Recipe(epochs=1)
+    fit(net(), Arrays(x), y, CoxLoss(), recipe, checkpoint=tmp_path)
+    wrong = nn.Sequential(nn.Linear(4, 1))
+    with pytest.raises(InvalidInput, match=r"training\.safetensors do not fit: .*0\.w"):
+        fit(wrong, Arrays(x), y, CoxLoss(), recipe, checkpoint=tmp_path)
+
+
 KILLED = """
     import os, signal, sys
     from tests.nets.test_train import Arrays, CoxLoss, Recipe, cohort, fit, net
