@@ -164,6 +164,8 @@ class Front:
         reach = np.full(old.shape, np.inf)
         length = np.ones(len(old))
         crossing = (old + direction) * sign < 0
+        if crossing.any() and self._went_all_the_way(direction, crossing, slope):
+            return np.zeros(len(old), dtype=bool)
         if crossing.any():
             reach[crossing] = -old[crossing] / direction[crossing]
             length = np.minimum(length, reach.min(axis=1))
@@ -180,6 +182,23 @@ class Front:
             length[worse] /= 2.0
         self.move(new, state)
         return worse
+
+    def _went_all_the_way(
+        self, direction: Floats, crossing: Bools, slope: Floats
+    ) -> bool:
+        """Take the whole step, those that meet zero staying there, if that is better.
+
+        Several coefficients may leave at once; stopping at the first would cost a step
+        for each.
+        """
+        new = np.where(crossing, 0.0, self.beta + direction)
+        state = self.evaluate(new)
+        start = self.objective(self.beta, self.state)
+        slack = 1e-13 * np.maximum(np.abs(start), 1.0)
+        if not (self.objective(new, state) <= start + 1e-4 * slope + slack).all():
+            return False
+        self.move(new, state)
+        return True
 
 
 def _solve(matrix: Floats, gradient: Floats, active: Bools) -> Floats:
