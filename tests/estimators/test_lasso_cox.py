@@ -428,3 +428,12 @@ def test_coefficients_that_run_away_end_the_path():
         if lam > 1e-4
     ]
     assert max(worst) < 1e-6
+
+
+def test_wide_data_give_the_same_bits_from_any_number_of_workers(monkeypatch):
+    monkeypatch.setattr("sarcfeat.estimators._cox_path.SCREEN_ABOVE", 5)
+    X, y = cohort(seed=2, n=60, p=12)
+    one = LassoCox(cv=3, n_lambda=10, random_state=0).fit(X, y)
+    two = LassoCox(cv=3, n_lambda=10, random_state=0, n_jobs=2).fit(X, y)
+    np.testing.assert_array_equal(one.coef_path_, two.coef_path_)
+    np.testing.assert_array_equal(one.cvm_, two.cvm_)
