@@ -6,6 +6,7 @@ from sarcfeat.metrics.bootstrap_difference import (
     bootstrap_auc_difference,
     bootstrap_concordance_difference,
 )
+from sarcfeat.metrics.bootstrap_interval import bootstrap_interval
 from sarcfeat.metrics.brier import (
     Brier,
     BrierDifference,
@@ -13,7 +14,6 @@ from sarcfeat.metrics.brier import (
     brier_competing,
     brier_difference,
     brier_reference,
-    integrated_brier,
 )
 from sarcfeat.metrics.calibration import Calibration, calibration
 from sarcfeat.metrics.concordance import Concordance, concordance
@@ -63,8 +63,10 @@ from sarcfeat.metrics.group_tests import (
     tukey_hsd,
     wilcoxon,
 )
+from sarcfeat.metrics.heagerty_auc import heagerty_auc
 from sarcfeat.metrics.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
 from sarcfeat.metrics.icc import ICC, icc
+from sarcfeat.metrics.integrated_brier import IntegratedBrier, integrated_brier
 from sarcfeat.metrics.kappa import Kappa, kappa
 from sarcfeat.metrics.multiple_testing import adjust_p
 from sarcfeat.metrics.nested_models import (
@@ -120,6 +122,7 @@ __all__ = [
     "FisherExact",
     "GroupTest",
     "HosmerLemeshow",
+    "IntegratedBrier",
     "Kappa",
     "LikelihoodRatio",
     "PairedDifference",
@@ -135,6 +138,7 @@ __all__ = [
     "bartlett",
     "bootstrap_auc_difference",
     "bootstrap_concordance_difference",
+    "bootstrap_interval",
     "bootstrap_optimism",
     "brier",
     "brier_competing",
@@ -160,6 +164,7 @@ __all__ = [
     "fleiss_kappa",
     "friedman",
     "get_scorer",
+    "heagerty_auc",
     "hosmer_lemeshow",
     "icc",
     "idi",

@@ -1,4 +1,4 @@
-"""Brier's score of predicted survival, weighted for censoring, and its integral."""
+"""Brier's score of predicted survival, weighted for censoring."""
 
 from __future__ import annotations
 
@@ -30,13 +30,11 @@ __all__ = [
     "brier_competing",
     "brier_difference",
     "brier_reference",
-    "integrated_brier",
 ]
 
 Floats = npt.NDArray[np.float64]
 
 _CONVENTIONS = ("pec", "scikit-survival")
-_RULES = ("step", "trapezoid")
 
 
 @dataclass(frozen=True)
@@ -240,66 +238,6 @@ def brier_difference(a: Brier, b: Brier, *, level: float = 0.95) -> BrierDiffere
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * norm.sf(np.abs(delta / se))
     return BrierDifference(a.times, delta, se, delta - half, delta + half, p)
-
-
-def integrated_brier(
-    scores: Brier, *, rule: str = "step", until: float | None = None
-) -> float:
-    """Average Brier's score over time.
-
-    Parameters
-    ----------
-    scores : Brier
-        On a grid of times.
-    rule : {"step", "trapezoid"}
-        ``step`` is R's ``pec::crps``: from time 0, where the score is 0, each score
-        holds until the next time, divided by `until`. ``trapezoid`` is
-        scikit-survival's: over the grid alone. They differ by 3 to 10 per cent.
-    until : float, optional
-        The last time of the average; the last of the grid by default.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    InvalidInput
-        A grid that does not rise, or an `until` beyond it.
-
-    References
-    ----------
-    Graf et al., Stat Med 1999.
-
-    Examples
-    --------
-    >>> event, time = [1, 1, 0, 0], [1.0, 2.0, 3.0, 4.0]
-    >>> scores = brier(event, time, np.full((4, 2), 0.5), [1.5, 2.5])
-    >>> round(integrated_brier(scores), 3), integrated_brier(scores, rule="trapezoid")
-    (0.1, 0.25)
-    """
-    pick(rule, _RULES, "rule")
-    known = ~np.isnan(scores.brier)
-    times, values = scores.times[known], scores.brier[known]
-    if not len(times) or (np.diff(times) <= 0).any():
-        raise InvalidInput(
-            f"Brier's score is known at the times {times}; an average needs times that "
-            "rise and lie within the follow-up."
-        )
-    end = float(times[-1]) if until is None else float(until)
-    if not 0 < end <= times[-1]:
-        raise InvalidInput(
-            f"until = {end:g} lies outside the known times, 0 to {times[-1]:g}."
-        )
-    if rule == "step":
-        inside = times < end
-        edges = np.r_[0.0, times[inside], end]
-        return float(np.diff(edges) @ np.r_[0.0, values[inside]] / end)
-    inside = times <= end
-    if inside.sum() < 2:
-        raise InvalidInput(f"The trapezoid needs two times up to {end:g}.")
-    span = times[inside][-1] - times[0]
-    return float(np.trapezoid(values[inside], times[inside]) / span)
 
 
 def _predicted(

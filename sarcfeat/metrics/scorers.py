@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.metrics.brier import brier, integrated_brier
+from sarcfeat.metrics.brier import brier
 from sarcfeat.metrics.concordance import concordance
 from sarcfeat.metrics.delong import delong
+from sarcfeat.metrics.integrated_brier import integrated_brier
 from sarcfeat.metrics.time_dependent_auc import time_dependent_auc
 from sarcfeat.metrics.uno import uno_concordance
 from sarcfeat.survival import check_y
@@ -149,7 +150,7 @@ def _integrated(scorer: Scorer, estimator: Any, X: Any, y: Any) -> float:
     scores = brier(event, time, survival, scorer.times)
     if np.isnan(scores.brier).all():
         return float("nan")
-    return -integrated_brier(scores)
+    return -integrated_brier(scores).ibs
 
 
 def _survival(

@@ -3,6 +3,7 @@ import pytest
 
 from sarcfeat.exceptions import InvalidInput, NoEvents
 from sarcfeat.metrics import (
+    bootstrap_interval,
     bootstrap_optimism,
     calibration_groups,
     cox_indices,
@@ -92,3 +93,19 @@ def test_bad_inputs_are_named():
         survival_calibration(np.zeros(50), time, survival, 1.0)
     with pytest.raises(InvalidInput, match="knots must be 3 or 4"):
         survival_calibration(event, time, survival, 5.0, knots=7)
+
+
+def test_a_bootstrap_interval_counts_the_resamples_it_could_not_measure():
+    event, time = np.r_[True, np.zeros(9, bool)], np.arange(1.0, 11.0)
+
+    def measure(rows):
+        if not event[rows].any():
+            raise NoEvents("none here")
+        return {"events": event[rows].sum()}
+
+    table = bootstrap_interval(measure, 10, n_bootstrap=100, random_state=0)
+    assert 30 < table.loc["events", "n"] < 95
+    assert table.loc["events", "value"] == 1
+    del time
+    with pytest.raises(InvalidInput, match="n_bootstrap = 0"):
+        bootstrap_interval(measure, 10, n_bootstrap=0)

@@ -6,11 +6,13 @@ from sksurv.metrics import brier_score, cumulative_dynamic_auc, integrated_brier
 
 from sarcfeat.exceptions import InvalidInput, PastFollowUp
 from sarcfeat.metrics import (
+    bootstrap_interval,
     brier,
     brier_competing,
     brier_difference,
     brier_reference,
     delong,
+    heagerty_auc,
     integrated_brier,
     time_dependent_auc,
     time_dependent_auc_competing,
@@ -43,7 +45,7 @@ def test_auc_and_brier_are_those_of_scikit_survival():
     theirs = brier_score(y, y, predicted, horizons)[1]
     np.testing.assert_allclose(ours.brier, theirs, rtol=1e-12)
     whole = integrated_brier_score(y, y, predicted, horizons)
-    assert integrated_brier(ours, rule="trapezoid") == pytest.approx(whole)
+    assert integrated_brier(ours, rule="trapezoid").ibs == pytest.approx(whole)
 
 
 def test_the_step_rule_is_the_area_under_steps_from_zero():
@@ -51,7 +53,27 @@ def test_the_step_rule_is_the_area_under_steps_from_zero():
     found = brier(event, time, survival_of(risk, horizons), horizons)
     area = horizons[0] * 0 + (horizons[1] - horizons[0]) * found.brier[0]
     area += (horizons[2] - horizons[1]) * found.brier[1]
-    assert integrated_brier(found) == pytest.approx(area / horizons[2])
+    whole = integrated_brier(found)
+    assert whole.ibs == pytest.approx(area / horizons[2])
+    until = integrated_brier(found, until=horizons[1] + 0.5)
+    area = (horizons[1] - horizons[0]) * found.brier[0] + 0.5 * found.brier[1]
+    assert until.ibs == pytest.approx(area / (horizons[1] + 0.5))
+
+
+def test_the_error_of_the_integral_is_the_bootstraps():
+    event, time, risk, horizons = scored(200)
+    predicted = survival_of(risk, horizons)
+
+    def measure(rows):
+        scores = brier(event[rows], time[rows], predicted[rows], horizons)
+        return {"ibs": integrated_brier(scores, rule="trapezoid").ibs}
+
+    scores = brier(event, time, predicted, horizons)
+    ours = integrated_brier(scores, rule="trapezoid")
+    boot = bootstrap_interval(measure, 200, n_bootstrap=200, random_state=0)
+    assert boot.loc["ibs", "value"] == pytest.approx(ours.ibs)
+    assert boot.loc["ibs", "se"] == pytest.approx(ours.se, rel=0.2)
+    assert boot.loc["ibs", "ci_low"] == pytest.approx(ours.ci_low, abs=0.02)
 
 
 def test_without_censoring_it_is_the_plain_auc_with_delongs_error():
@@ -171,3 +193,11 @@ def test_bad_inputs_are_named():
         brier(event, time, np.ones((120, 2)), horizons)
     with pytest.raises(InvalidInput, match="must be a probability"):
         brier(event, time, np.full((120, 3), 1.2), horizons)
+
+
+def test_heagertys_area_without_censoring_is_the_plain_auc():
+    event, time, risk, horizons = scored()
+    event = np.ones(len(event), bool)
+    found = heagerty_auc(event, time, risk, horizons[1])
+    assert found == pytest.approx(delong(time <= horizons[1], risk).auc)
+    assert np.isnan(heagerty_auc(event, time, risk, 0.01))

@@ -22,7 +22,7 @@ def compute(case):
         "times": [0, *grid],
         "brier": {name: np.r_[0.0, s.brier] for name, s in scores.items()},
         "ibs_0_tau": {
-            name: integrated_brier(s, until=tau) for name, s in scores.items()
+            name: integrated_brier(s, until=tau).ibs for name, s in scores.items()
         },
         "tau": grid[-1],
     }
