@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -11,20 +12,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from sarcfeat._validation import listed, missing_dependency
+from sarcfeat._validation import listed
 from sarcfeat.exceptions import (
     EmptyROI,
     GeometryMismatch,
-    InputCorrupt,
-    InputEmpty,
     InputMissing,
+    InputRepaired,
     InvalidInput,
     LabelMissing,
     NonFiniteVoxels,
     ROITooSmall,
 )
 from sarcfeat.io import Geometry
-from sarcfeat.io.integrity import check_complete
+from sarcfeat.io.itk import read_itk
 
 __all__ = [
     "Region",
@@ -89,7 +89,7 @@ def read_region(
     Parameters
     ----------
     image_path, mask_path : str or path
-        The files, in any format that SimpleITK reads.
+        The files, in any format that SimpleITK reads, or the folder of DICOM slices.
     label : int
         Which number in the mask is the lesion.
     tolerance : float
@@ -107,9 +107,11 @@ def read_region(
     EmptyROI, LabelMissing
         The mask holds nothing, or other labels than the one asked for.
     """
-    image, mask = _read(image_path, "image"), _read(mask_path, "mask")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputRepaired)
+        image, mask = _read(image_path, "image"), _read(mask_path, "mask")
     what = f"mask {fspath(mask_path)} on image {fspath(image_path)}"
-    notes: list[str] = []
+    notes = [str(one.message) for one in caught if one.category is InputRepaired]
     difference = _geometry(image).difference(_geometry(mask), tolerance)
     if difference and not resample_mask:
         raise GeometryMismatch(
@@ -219,34 +221,12 @@ def check_levels(region: Region, *, width: float, scale: float | None) -> None:
 
 
 def _read(path: str | PathLike[str], kind: str) -> Any:
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise missing_dependency("SimpleITK", "radiomics") from error
     place = Path(path)
-    if not place.is_file():
+    if not place.exists():
         raise InputMissing(
             f"No {kind} file {place}. Restore it, or correct the path or pattern."
         )
-    if place.stat().st_size == 0:
-        raise InputEmpty(f"{kind} {place} has 0 bytes. Copy it again from its source.")
-    check_complete(place)
-    try:
-        volume = SimpleITK.ReadImage(str(place))
-    except RuntimeError as error:
-        # SimpleITK raises RuntimeError for whatever its readers cannot parse.
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise InputCorrupt(
-            f"{kind} {place} ({place.stat().st_size} bytes) cannot be read: {reason}. "
-            "Copy it again from its source."
-        ) from error
-    if volume.GetDimension() != 3 or volume.GetNumberOfComponentsPerPixel() != 1:
-        raise InvalidInput(
-            f"{kind} {place} has {volume.GetDimension()} dimensions and "
-            f"{volume.GetNumberOfComponentsPerPixel()} value(s) per voxel; expected 3 "
-            "and 1. Save the volume or channel you mean."
-        )
-    return volume
+    return read_itk(place)
 
 
 def _geometry(volume: Any) -> Geometry:

@@ -114,7 +114,10 @@ def _segments(seg: Any) -> tuple[Segment, ...]:
         steps = affine[:3, [2, 1, 0]]
         spacing = np.linalg.norm(steps, axis=0)
         name = str(seg.get_segment_description(number).SegmentLabel)
-        array = (volume.array > 0).astype(np.float64)
+        array, origin = (volume.array > 0).astype(np.float64), affine[:3, 3]
+        if np.linalg.det(steps) < 0:  # slices from the top: turned to a right hand
+            array, origin = array[::-1], origin + steps[:, 2] * (len(array) - 1)
+            steps = steps * (1, 1, -1)
         found.append(
             Segment(
                 name,
@@ -122,7 +125,7 @@ def _segments(seg: Any) -> tuple[Segment, ...]:
                 Volume(
                     array,
                     tuple(float(x) for x in spacing),
-                    tuple(float(x) for x in affine[:3, 3]),
+                    tuple(float(x) for x in origin),
                     tuple(float(x) for x in (steps / spacing).ravel()),
                 ),
             )

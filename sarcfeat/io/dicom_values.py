@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ DAMAGE = (
     NotImplementedError,
     OverflowError,
     MemoryError,
+    struct.error,
 )
 
 

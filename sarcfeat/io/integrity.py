@@ -10,6 +10,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from sarcfeat.exceptions import InputCorrupt
 
 __all__ = ["check_complete"]
@@ -18,7 +20,7 @@ HEADER = 348
 CHUNK = 1 << 20
 
 
-def check_complete(path: str | PathLike[str]) -> None:
+def check_complete(path: str | PathLike[str]) -> bool:
     """Raise if a NIfTI file is shorter than its own header says.
 
     ITK reads a truncated NIfTI file without a word and leaves zeros where the bytes
@@ -29,6 +31,12 @@ def check_complete(path: str | PathLike[str]) -> None:
     ----------
     path : str or path
         The file; anything that does not end in ``.nii`` or ``.nii.gz`` passes.
+
+    Returns
+    -------
+    bool
+        Whether some voxel of a floating-point file may be NaN or infinite: ITK's reader
+        of NIfTI would write zero there, without a word.
 
     Raises
     ------
@@ -42,13 +50,14 @@ def check_complete(path: str | PathLike[str]) -> None:
     """
     name = fspath(path).lower()
     if not name.endswith((".nii", ".nii.gz")):
-        return
+        return False
     with Path(path).open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
     try:
         with gzip.open(path) if zipped else Path(path).open("rb") as stream:
             header = stream.read(HEADER)
-            found = len(header) + _count(stream)
+            rest, odd = _count(stream, _float_type(header))
+            found = len(header) + rest
     except (EOFError, OSError, zlib.error) as error:
         raise InputCorrupt(
             f"{fspath(path)} is cut off or damaged: {error}. "
@@ -60,6 +69,7 @@ def check_complete(path: str | PathLike[str]) -> None:
             f"{fspath(path)} is cut off: its header promises {expected} bytes "
             f"(uncompressed), {found} are there. Copy it again from its source."
         )
+    return odd
 
 
 def expected_bytes(header: bytes) -> int:
@@ -89,9 +99,32 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def _count(stream: _Readable) -> int:
-    """Read to the end, which also checks the compression's own checksum."""
-    total = 0
+def _float_type(header: bytes) -> str | None:
+    """Return the type of the voxels, if they can be other than finite."""
+    for order in "<>":
+        if len(header) < HEADER:
+            return None
+        kind = struct.unpack_from(f"{order}i", header, 0)[0]
+        at = {348: 70, 540: 12}.get(kind)
+        if at is not None:
+            code = struct.unpack_from(f"{order}h", header, at)[0]
+            return {16: f"{order}f4", 64: f"{order}f8"}.get(code)
+    return None
+
+
+def _count(stream: _Readable, kind: str | None) -> tuple[int, bool]:
+    """Read to the end, which also checks the compression's own checksum.
+
+    Voxels begin at a multiple of four bytes, as the header and the chunks do; of eight
+    only the upper half counts, so that both halves are looked at as such.
+    """
+    total, odd = 0, False
+    step = 4 if kind is None else int(kind[2])
     while chunk := stream.read(CHUNK):
         total += len(chunk)
-    return total
+        if kind is not None and not odd:
+            # The header has 348 bytes, which leave four of every eight.
+            skip = (-(HEADER + total - len(chunk))) % step
+            values = np.frombuffer(chunk, kind, (len(chunk) - skip) // step, skip)
+            odd = not bool(np.isfinite(values).all())
+    return total, odd

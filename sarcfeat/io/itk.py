@@ -19,7 +19,7 @@ from sarcfeat.exceptions import (
 )
 from sarcfeat.io.integrity import check_complete
 from sarcfeat.io.memory import check_room
-from sarcfeat.io.nifti import check_nifti
+from sarcfeat.io.nifti import check_nifti, stored_voxels
 from sarcfeat.io.plain_dicom import is_dicom, read_dicom
 
 __all__ = ["check_readable", "read_itk"]
@@ -86,9 +86,12 @@ def read_itk(path: Path_) -> Any:
             "folder (a mask: RTSTRUCT or SEG, through add_masks or read_mask)."
         )
     check_nifti(path)
-    check_complete(path)
+    odd = check_complete(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(name)
+    # What ITK has to say of a header goes to the terminal; here it is checked.
+    display = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         reader.ReadImageInformation()
         _check_header(reader, name)
@@ -100,7 +103,29 @@ def read_itk(path: Path_) -> Any:
             f"{name} ({Path(path).stat().st_size} bytes) cannot be read as an "
             f"image: {reason}. Copy it again from its source."
         ) from error
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(display)
+    if odd:
+        image = _with_odd_voxels(image, path)
     return _right_handed(image, name)
+
+
+def _with_odd_voxels(image: Any, path: Path_) -> Any:
+    """Put back NaN and infinity, which ITK's reader of NIfTI turns into zero."""
+    import SimpleITK
+
+    stored = stored_voxels(path)
+    if stored is None or stored.size < image.GetNumberOfPixels():
+        return image
+    voxels = SimpleITK.GetArrayFromImage(image)
+    stored = stored[: voxels.size].reshape(voxels.shape)
+    bad = ~np.isfinite(stored)
+    if not bad.any() or not np.issubdtype(voxels.dtype, np.floating):
+        return image
+    voxels[bad] = stored[bad]
+    whole = SimpleITK.GetImageFromArray(voxels)
+    whole.CopyInformation(image)
+    return whole
 
 
 def _check_header(reader: Any, name: str) -> None:

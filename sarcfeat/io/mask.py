@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from sarcfeat.io.dicom_values import DAMAGE, open_dicom, quiet_dicom, text_of
 from sarcfeat.io.geometry import Geometry
 from sarcfeat.io.itk import check_readable
 from sarcfeat.io.plain_dicom import is_dicom
-from sarcfeat.io.rtstruct import RTSTRUCT, choose, read_rtstruct
+from sarcfeat.io.rtstruct import RTSTRUCT, Region, choose, read_rtstruct
 from sarcfeat.io.volume import Volume, read_volume
 
 __all__ = ["mask_kind", "read_mask", "region_names", "region_of"]
@@ -41,6 +42,7 @@ def read_mask(
     resample: bool = False,
     gaps: str = "refuse",
     frame: str | None = None,
+    code: Callable[[str], str] = str,
 ) -> OnGrid:
     """Read a lesion and mark it on the grid of an image.
 
@@ -62,6 +64,8 @@ def read_mask(
         For RTSTRUCT; see :func:`sarcfeat.io.contours.rasterise`.
     frame : str, optional
         UID of the image's frame of reference; another one in the mask is refused.
+    code : callable
+        What turns the mask's UID into the form of `frame`, such as a keyed hash.
 
     Returns
     -------
@@ -79,13 +83,15 @@ def read_mask(
     """
     kind = mask_kind(path)
     if kind == "RTSTRUCT":
-        return _from_contours(path, grid, roi, resample, gaps, frame)
+        drawn = read_rtstruct(path).region(roi)
+        _refuse_other_frame(code(drawn.frame) if drawn.frame else "", frame, path)
+        return _from_contours(drawn, path, grid, resample, gaps)
     notes: list[str] = []
     if kind == "SEG":
         segments = read_seg(path)
         names = [one.name for one in segments]
         one = segments[choose(names, roi, fspath(path), "segment")]
-        _refuse_other_frame(one.frame, frame, path)
+        _refuse_other_frame(code(one.frame), frame, path)
         volume, label = one.volume, 1
         apart = "" if _over(volume.geometry, grid) else "its grid is another"
     else:
@@ -173,15 +179,8 @@ def region_of(volume: Volume, label: int, path: str) -> npt.NDArray[np.bool_]:
 
 
 def _from_contours(
-    path: Path_,
-    grid: Geometry,
-    roi: str | None,
-    resample: bool,
-    gaps: str,
-    frame: str | None,
+    region: Region, path: Path_, grid: Geometry, resample: bool, gaps: str
 ) -> OnGrid:
-    region = read_rtstruct(path).region(roi)
-    _refuse_other_frame(region.frame, frame, path)
     found = rasterise(region.contours, grid, what=fspath(path), gaps=gaps)
     if not found.inside.any():
         raise EmptyROI(

@@ -9,6 +9,7 @@ import zlib
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from sarcfeat.exceptions import InputCorrupt, InvalidInput
 from sarcfeat.io.memory import check_room
 
-__all__ = ["NiftiHeader", "check_nifti", "nifti_header"]
+__all__ = ["NiftiHeader", "check_nifti", "nifti_header", "stored_voxels"]
 
 HEADER = 540
 # Deflate makes nothing more than about a thousand times smaller.
@@ -119,6 +120,26 @@ def _qform(
     sides = np.array(pixdim[1:4])
     sides[2] *= -1.0 if pixdim[0] == -1.0 else 1.0
     return np.column_stack([turn * sides, np.array(quaternion[3:])])
+
+
+def stored_voxels(path: str | PathLike[str]) -> npt.NDArray[Any] | None:
+    """Return the voxels of a floating-point file as they are stored, in one row."""
+    with Path(path).open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if zipped else Path(path).open("rb") as stream:
+        data = stream.read()
+    for order in "<>":
+        kind = struct.unpack_from(f"{order}i", data)[0]
+        if kind not in (348, 540):
+            continue
+        at, where, form = (70, 108, "f") if kind == 348 else (12, 168, "q")
+        code = struct.unpack_from(f"{order}h", data, at)[0]
+        offset = int(struct.unpack_from(f"{order}{form}", data, where)[0])
+        width = {16: 4, 64: 8}.get(code)
+        n = (len(data) - offset) // width if width and offset > 0 else 0
+        if n > 0:
+            return np.frombuffer(data, f"{order}f{width}", n, offset)
+    return None
 
 
 def check_nifti(path: str | PathLike[str]) -> None:

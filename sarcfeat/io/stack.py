@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import InputCorrupt, InputRepaired, InvalidInput
-from sarcfeat.io.dicom_values import class_name, text_of, value_of
+from sarcfeat.exceptions import InputCorrupt, InputRepaired, InvalidInput, SarcfeatError
+from sarcfeat.io.dicom_values import DAMAGE, class_name, quiet_dicom, text_of, value_of
 from sarcfeat.io.memory import check_room
 from sarcfeat.io.suv import suv_factor
 
@@ -60,6 +60,19 @@ def stack(slices: Sequence[Dataset], who: str) -> Any:
     InputRepaired
         The same slice was there twice; one was kept.
     """
+    try:
+        return _stacked(slices, who)
+    except SarcfeatError:
+        raise
+    except DAMAGE as error:
+        # What stands in a damaged header is not repeated.
+        raise InputCorrupt(
+            f"{who}: the headers of the slices are damaged ({type(error).__name__}). "
+            "Copy the series again from its source."
+        ) from None
+
+
+def _stacked(slices: Sequence[Dataset], who: str) -> Any:
     import SimpleITK
 
     _check_places(slices, who)
@@ -98,7 +111,8 @@ def pixels_of(one: Dataset, who: str) -> npt.NDArray[Any]:
     if max(size) > 8192 or packed:
         check_room(f"{who}: a slice", size, width, held=held)
     try:
-        return one.pixel_array
+        with quiet_dicom():
+            return one.pixel_array
     except (RuntimeError, NotImplementedError, ImportError, AttributeError) as error:
         raise InputCorrupt(
             f"{who}: the pixels cannot be decoded ({type(error).__name__}; "
@@ -180,7 +194,7 @@ def _without_twins(ordered: Sequence[Dataset], who: str) -> list[Dataset]:
             f"{who}: {n} slices are there twice with the same pixels; one of each was "
             "kept.",
             InputRepaired,
-            stacklevel=3,
+            stacklevel=4,
         )
     return kept
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,24 +13,32 @@ from typing import Any
 import pandas as pd
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import IdentifiableFace, InvalidInput
-from sarcfeat.io.dicom import Series, find_series, read_series
-from sarcfeat.io.dicom_tags import KEEP
-from sarcfeat.io.dicom_values import day_of
+from sarcfeat.exceptions import (
+    IdentifiableFace,
+    InvalidInput,
+    WorkerDied,
+    WorkerTimedOut,
+)
+from sarcfeat.io.dicom import Series
+from sarcfeat.io.isolation import isolated
 from sarcfeat.io.pseudonyms import Pseudonyms
 from sarcfeat.io.salt import load_salt
-from sarcfeat.store.connection import Connection
-from sarcfeat.store.files import ATTEMPT, FAILURE_COLUMNS, Report
+from sarcfeat.store.dicom_volumes import (
+    FOLDER,
+    KINDS,
+    convert_series,
+    keep_headers,
+    own_id,
+    series_below,
+)
+from sarcfeat.store.files import FAILURE_COLUMNS, Report, write_refusals
 from sarcfeat.store.handle import Handle
-from sarcfeat.store.identity import digest, file_sha256
 from sarcfeat.store.intake import add_files
 from sarcfeat.store.progress import progress_bar
 from sarcfeat.store.sources import Source
 
 __all__ = ["FromDicom"]
 
-KINDS = {"CT": "CT", "MR": "MR", "PT": "PET"}
-FOLDER = "images"
 Path_ = str | PathLike[str]
 Names = str | Mapping[str, str] | None
 
@@ -85,7 +90,7 @@ class FromDicom(Handle):
             An image of the head.
         """
         key = load_salt(salt, store=self.path)
-        series, others = find_series(folder, key=key)
+        series, others = series_below(folder, key)
         done = _Done()
         chosen = _choose(series, sequence, patients, Pseudonyms(key), done)
         label = "De-identifying series"
@@ -94,13 +99,13 @@ class FromDicom(Handle):
                 bar.step(_import(job, key, self.path / FOLDER, done))
         if others:
             done.notes.append(f"{len(others)} files are not DICOM: {listed(others)}")
-        _write_failures(self, done.failures)
+        write_refusals(self._open, "image", done.failures)
         manifest = pd.DataFrame(done.rows, columns=ROW)
         with self._open.commit("add_dicom"):
             added = add_files(
                 self._open, manifest, Source("image"), None, progress=progress
             )
-            _keep_headers(self._open, done.headers)
+            keep_headers(self._open, done.headers)
         failures = [*added.failures.to_numpy().tolist(), *done.failures]
         return Report(
             ok=added.ok,
@@ -149,7 +154,7 @@ def _choose(
     """Say which series are imported, and note those that are not."""
     chosen: list[_Job] = []
     left: dict[str, list[str]] = {}
-    own = {str(k).strip(): _own_id(str(v)) for k, v in (patients or {}).items()}
+    own = {str(k).strip(): own_id(str(v)) for k, v in (patients or {}).items()}
     for one in series:
         phase = _phase(one, sequence)
         given = own.get(one.patient)
@@ -170,17 +175,6 @@ def _choose(
     return chosen
 
 
-def _own_id(text: str) -> str:
-    """Return a study's own id, which becomes the name of a folder."""
-    own = text.strip()
-    if not own or own.startswith(".") or re.search(r"[/\\\0]", own):
-        raise InvalidInput(
-            f"{own!r} cannot be a patient's id here: it would be the name of a folder. "
-            "Use letters, digits, - and _."
-        )
-    return own
-
-
 def _phase(series: Series, sequence: Names) -> str | None:
     """Name the sequence of a series; None where it was not asked for."""
     if sequence is None:
@@ -196,90 +190,21 @@ def _phase(series: Series, sequence: Names) -> str | None:
 def _import(job: _Job, key: bytes, root: Path, done: _Done) -> bool:
     """Write one series as a volume; return whether it could be."""
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", IdentifiableFace)
-            image, head = read_series(job.series, key=key, patient=job.given)
-    except InvalidInput as error:
+        made = isolated(
+            convert_series,
+            job.series,
+            key,
+            job.given,
+            job.patient,
+            job.sequence,
+            root,
+        )
+    except (InvalidInput, WorkerDied, WorkerTimedOut) as error:
         done.fail(job.patient, job.sequence, job.series.code, error)
         return False
-    for text in sorted({str(item.message) for item in caught}):
-        done.notes.append(text)
+    done.notes += [*made.faces, *made.notes]
+    for text in made.faces:
         warnings.warn(text, IdentifiableFace, stacklevel=4)
-    place = root / job.patient
-    place.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]", "_", job.sequence)
-    path = place / f"{stem}_{job.series.code}_image.nii.gz"
-    _write_volume(image, path)
-    done.headers[str(path)] = {
-        name: _plain(head.get(name)) for name in sorted(KEEP) if name in head
-    }
-    day = next(
-        (
-            found
-            for name in ("AcquisitionDate", "SeriesDate", "StudyDate")
-            if (found := day_of(str(head.get(name, "")))) is not None
-        ),
-        None,
-    )
-    kind = KINDS[str(head.Modality)]
-    done.rows.append(
-        [job.patient, job.sequence, str(path), kind, day.isoformat() if day else None]
-    )
+    done.headers[made.path] = made.header
+    done.rows.append([job.patient, job.sequence, made.path, made.kind, made.day])
     return True
-
-
-def _keep_headers(db: Connection, headers: Mapping[str, dict[str, Any]]) -> None:
-    """Put what is kept of each header beside the geometry of its image."""
-    for path, header in headers.items():
-        live = "WHERE uri = ? AND retired_no IS NULL"
-        for (text,) in db.rows(f"SELECT acquisition FROM image {live}", [path]):
-            told = json.loads(text)
-            if told.get("header") != header:
-                kept = json.dumps({**told, "header": header})
-                db.update(f"UPDATE image SET acquisition = ? {live}", [kept, path])
-
-
-def _plain(value: Any) -> Any:
-    """Turn a DICOM value into what JSON knows."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return float(value) if isinstance(value, float) else int(value)
-    return [_plain(item) for item in value]
-
-
-def _write_volume(image: Any, path: Path) -> None:
-    """Write a volume whole or not at all; leave a file of the same bytes untouched."""
-    import SimpleITK
-
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as folder:
-        new = Path(folder) / path.name
-        SimpleITK.WriteImage(image, str(new), True)
-        if path.exists() and file_sha256(str(path)) == file_sha256(str(new)):
-            return
-        with new.open("rb") as file:
-            os.fsync(file.fileno())
-        new.replace(path)
-
-
-def _write_failures(store: Handle, failures: Iterable[list[Any]]) -> None:
-    db = store._open
-    with db.commit("refused DICOM series"):
-        rows = [
-            [
-                digest("attempt", code, patient, phase, db.commit_no),
-                "image",
-                patient,
-                phase,
-                None,
-                None,
-                code,
-                None,
-                None,
-                "failed",
-                error,
-                text,
-            ]
-            for patient, phase, _, _, code, error, text in failures
-        ]
-        db.insert("attempt", ATTEMPT, rows)

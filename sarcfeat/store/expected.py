@@ -44,6 +44,7 @@ class ExpectedPaths:
             fields = {
                 "patient": patient,
                 "sequence": phase,
+                "phase": phase,
                 "reader": reader or "A",
                 "session": str(session or 1),
             }

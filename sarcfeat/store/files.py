@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sarcfeat.exceptions import InputMissing, MissingDependency, SarcfeatError
+from sarcfeat.exceptions import (
+    InputMissing,
+    MissingDependency,
+    SarcfeatError,
+    WorkerDied,
+    WorkerTimedOut,
+)
+from sarcfeat.io.isolation import isolated
 from sarcfeat.io.volume import check_readable
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.identity import digest, file_sha256
@@ -18,12 +25,14 @@ from sarcfeat.store.sources import Slot
 __all__ = [
     "FAILURE_COLUMNS",
     "Look",
+    "Parsed",
     "Report",
     "forget",
     "known_looks",
     "look_at",
     "stat_of",
     "write_looks",
+    "write_refusals",
 ]
 
 FAILURE_COLUMNS = ["patient", "sequence", "reader", "session", "file", "code", "reason"]
@@ -79,6 +88,8 @@ class Report:
         Columns patient, sequence, reader, session, file, code, reason.
     notes : tuple of str
         What is allowed and worth knowing.
+    places : tuple of tuple
+        Patient, sequence, reader and session of the files that can be used.
     """
 
     ok: int
@@ -86,12 +97,22 @@ class Report:
     read: int
     failures: pd.DataFrame
     notes: tuple[str, ...] = field(default=())
+    places: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         """Return one sentence, and one line for each failure and note."""
         lines = [f"{self.ok} files ok ({self.read} read), {self.failed} failed"]
         lines += [f"  {row.reason}" for row in self.failures.itertuples()]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+class Parsed(NamedTuple):
+    """A file that was read: its bytes, its content, the image a mask lies on."""
+
+    sha256: str
+    content: str
+    on_image: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +127,7 @@ class Look:
     on_image: str | None = None
     error_code: str | None = None
     error_text: str | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def ok(self) -> bool:
@@ -150,31 +172,34 @@ def known_looks(db: Connection, what: str) -> dict[str, Look]:
 def look_at(
     slot: Slot,
     before: Look | None,
-    parse: Callable[[Slot, str], tuple[str, str | None]],
+    parse: Callable[[Slot, str], Parsed],
     on_image: str | None,
 ) -> tuple[Look, bool]:
     """Look at one file again; return what is there and whether it was parsed.
 
     A file whose bytes are as before is not parsed. `parse` takes the slot and the
-    file's hash, and returns the content id and (of a mask) the image it lies on; what
-    it raises becomes the reason why the file cannot be used.
+    file's hash; what it raises becomes the reason why the file cannot be used. Hashing
+    and parsing are done in a worker process, which may hang or die.
     """
     size, mtime = stat_of(slot.path)
     sha256 = None
     try:
         check_readable(slot.path)
-        sha256 = file_sha256(slot.path)
+        sha256 = isolated(file_sha256, slot.path)
         if before is not None and before.ok and before.sha256 == sha256:
             return replace(before, size=size, mtime_ns=mtime), False
-        content, lies_on = parse(slot, sha256)
+        found = parse(slot, sha256)
     except MissingDependency:
         # Nothing is wrong with the file: no file of the cohort could be read.
         raise
     except (SarcfeatError, OSError) as error:
         text = f"{_who(slot)}: {error}"
+        if isinstance(error, WorkerDied | WorkerTimedOut):
+            text += f", on {slot.path}. Copy the file again from its source."
         failed = Look(slot, size, mtime, sha256, None, on_image, _code(error), text)
         return failed, True
-    return Look(slot, size, mtime, sha256, content, lies_on), True
+    seen = Look(slot, size, mtime, found.sha256, found.content, found.on_image)
+    return replace(seen, notes=found.notes), True
 
 
 def _code(error: BaseException) -> str:
@@ -193,6 +218,18 @@ def write_looks(db: Connection, looks: Iterable[Look]) -> None:
     looks = list(looks)
     db.replace("file", FILE, [_file_row(look) for look in looks])
     db.insert("attempt", ATTEMPT, [_attempt_row(db, look) for look in looks])
+
+
+def write_refusals(db: Connection, what: str, failures: Iterable[list[Any]]) -> None:
+    """Keep why files were refused before they were looked at."""
+    rows = []
+    for patient, phase, reader, session, path, error, text in failures:
+        key = digest("attempt", path, text, patient, phase, reader, db.commit_no)
+        head = [key, what, patient, phase, reader, session, path]
+        rows.append([*head, None, None, "failed", error, text])
+    if rows:
+        with db.commit(f"refused {what}s"):
+            db.insert("attempt", ATTEMPT, rows)
 
 
 def forget(db: Connection, slots: Iterable[str]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.io import Geometry, pixel_hash, read_volume
+from sarcfeat.io import Geometry
+from sarcfeat.io.isolation import isolated
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.files import Parsed
+from sarcfeat.store.looking import Seen, inspect_image
 from sarcfeat.store.sources import Slot
 
 __all__ = ["Images", "LiveImage"]
@@ -33,6 +37,7 @@ class LiveImage:
     acquired_at: int | None
     kind: str
     geometry: Geometry
+    frame: str | None = field(default=None, compare=False)
 
 
 def _two_images(phase: str, old: LiveImage, new: LiveImage) -> str:
@@ -69,7 +74,10 @@ class Images:
             "acquisition FROM image WHERE retired_no IS NULL AND kind <> 'imported' "
             "ORDER BY commit_no"
         ):
-            image = LiveImage(name, path, acquired, kind, Geometry.from_json(geometry))
+            grid = Geometry.from_json(geometry)
+            header = json.loads(geometry).get("header", {})
+            frame = header.get("FrameOfReferenceUID")
+            image = LiveImage(name, path, acquired, kind, grid, frame)
             self._live.setdefault((patient, phase), []).append(image)
 
     def of(self, patient: str, phase: str) -> list[LiveImage]:
@@ -77,21 +85,15 @@ class Images:
         found = self._live.get((patient, phase), [])
         return sorted(found, key=lambda image: image.acquired_at or 0, reverse=True)
 
-    def parse(self, slot: Slot, sha256: str) -> tuple[str, None]:
+    def parse(self, slot: Slot, sha256: str) -> Parsed:
         """Read an image file and make it the current one at its place."""
-        volume = read_volume(slot.path)
-        image_id = pixel_hash(volume)
-        new = LiveImage(
-            image_id,
-            slot.path,
-            slot.acquired_at,
-            slot.kind or "MR",
-            volume.geometry,
-        )
-        self._place(slot, new, sha256)
-        return image_id, None
+        kind = slot.kind or "MR"
+        seen = isolated(inspect_image, slot.path, sha256, kind)
+        new = LiveImage(seen.content, slot.path, slot.acquired_at, kind, seen.geometry)
+        self._place(slot, new, seen)
+        return Parsed(seen.sha256, seen.content, None, seen.notes)
 
-    def _place(self, slot: Slot, new: LiveImage, sha256: str) -> None:
+    def _place(self, slot: Slot, new: LiveImage, seen: Seen) -> None:
         live = self._live.setdefault((slot.patient, slot.phase), [])
         if new in live:
             return
@@ -114,9 +116,9 @@ class Images:
             new.kind,
             slot.phase,
             new.acquired_at,
-            new.geometry.to_json(),
+            _acquisition(seen),
             new.path,
-            sha256,
+            seen.sha256,
         ]
         self._db.insert("image", IMAGE, [row])
 
@@ -133,3 +135,9 @@ class Images:
             "AND patient_id = ? AND phase = ? AND uri = ?",
             [self._db.commit_no, slot.patient, slot.phase, old.path],
         )
+
+
+def _acquisition(seen: Seen) -> str:
+    """Write the grid of an image, and what was noted when it was read."""
+    told = json.loads(seen.geometry.to_json())
+    return json.dumps({**told, "notes": list(seen.notes)} if seen.notes else told)

@@ -9,6 +9,7 @@ from os import PathLike
 import pandas as pd
 
 from sarcfeat._validation import listed
+from sarcfeat.exceptions import UntrustedFile
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.expected import ExpectedPaths
@@ -21,6 +22,7 @@ from sarcfeat.store.files import (
     look_at,
     stat_of,
     write_looks,
+    write_refusals,
 )
 from sarcfeat.store.identity import digest
 from sarcfeat.store.images import Images
@@ -45,38 +47,57 @@ SOURCE = {
 
 def add_files(
     db: Connection,
-    data: pd.DataFrame | str | PathLike[str],
+    data: pd.DataFrame | str | PathLike[str] | None,
     source: Source,
     pattern: str | None,
     *,
     progress: bool = True,
     rehash: bool = False,
+    slots: Sequence[Slot] | None = None,
 ) -> Report:
     """Read every new or changed file of a source; a bad file stops no other.
 
     A file of the same size and time is taken as unchanged, unless `rehash`: then its
-    bytes are compared.
+    bytes are compared. `slots` stand for the source where it was read already.
     """
-    named = find_slots(data, pattern, source)
+    if slots is None and data is not None:
+        slots = find_slots(data, pattern, source)
+    named = slots or []
     gone = erased_among(db, {slot.patient for slot in named})
-    slots = [slot for slot in named if slot.patient not in gone]
-    root = None if isinstance(data, pd.DataFrame) else os.path.abspath(data)
+    kept = [slot for slot in named if slot.patient not in gone]
+    refused = [_refusal(slot) for slot in kept if slot.refused is not None]
+    slots = [slot for slot in kept if slot.refused is None]
+    root = os.path.abspath(data) if isinstance(data, str | PathLike) else None
     strangers = _register(db, slots)
-    _keep_source(db, source, root, pattern)
+    if data is not None:
+        _keep_source(db, source, root, pattern)
     label = f"Reading {source.what}s"
     looks, read = _ingest(db, slots, label, show=progress, rehash=rehash)
     _forget_stale(db, source, looks, root)
-    bad = [look.failure() for look in looks if not look.ok]
+    write_refusals(db, source.what, refused)
+    bad = [*(look.failure() for look in looks if not look.ok), *refused]
     notes = _notes(db, source, strangers, len(slots))
     if gone:
         notes.append(f"left out, erased from this store: {listed(gone)}")
+    for look in looks:
+        s = look.slot
+        notes += [f"{s.patient} {s.phase}: {note}" for note in look.notes]
+    good = [look.slot for look in looks if look.ok]
     return Report(
-        ok=len(looks) - len(bad),
+        ok=len(good),
         failed=len(bad),
         read=read,
         failures=pd.DataFrame(bad, columns=FAILURE_COLUMNS),
         notes=tuple(notes),
+        places=tuple((s.patient, s.phase, s.reader, s.session) for s in good),
     )
+
+
+def _refusal(slot: Slot) -> list[object]:
+    """Return the row of a file that is not even looked at."""
+    who = f"Patient {slot.patient}, {slot.phase}"
+    row = [slot.patient, slot.phase, slot.reader, slot.session, slot.path]
+    return [*row, UntrustedFile.__name__, f"{who}: {slot.refused}"]
 
 
 def refresh(db: Connection, *, progress: bool = True) -> int:

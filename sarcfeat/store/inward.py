@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Self
 
 from sarcfeat.store import cohorts, encoding, outcomes, patients
+from sarcfeat.store.any_files import Ways, add_any
 from sarcfeat.store.encoding import EncodeReport
 from sarcfeat.store.files import Report
 from sarcfeat.store.handle import Handle, Table
-from sarcfeat.store.intake import add_files
 from sarcfeat.store.sources import Source
 from sarcfeat.store.units import Encoder
 
@@ -116,12 +117,17 @@ class Inward(Handle):
         *,
         pattern: str | None = None,
         kind: str | None = None,
+        salt: str | PathLike[str] | None = None,
         progress: bool = True,
         rehash: bool = False,
     ) -> Report:
         """Add the images of a folder or a manifest; a bad file stops no other.
 
-        Files that have not changed since (size and time) are not read again.
+        Files that have not changed since (size and time) are not read again. Each is
+        read in a worker process, which may hang or die. A folder of DICOM slices that
+        fits the pattern, or that a manifest names, is one image: it becomes a
+        de-identified volume inside the store (see :meth:`add_dicom`), under the
+        patient's id that pattern or manifest give.
 
         Parameters
         ----------
@@ -130,10 +136,15 @@ class Inward(Handle):
             acquired_at.
         pattern : str, optional
             How the files of a folder are named, such as
-            ``"{patient}/{sequence}_image.nii.gz"``.
+            ``"{patient}/{sequence}_image.nii.gz"``, ``"{patient}_{phase}.nrrd"``, or
+            ``"{patient}/{sequence}"`` for folders of DICOM slices.
         kind : str, optional
             CT, MR or PET; a column of the manifest wins. By default what the sequence
-            is called: ``PET…`` and ``CT…``, else MR.
+            is called: ``PET…``, ``CT…`` and the phases of contrast (arterial, venous,
+            delayed), else MR.
+        salt : str or path, optional
+            For DICOM: file with the study's secret, outside the store; by default the
+            one that ``SARCFEAT_SALT`` names.
         progress : bool
             Show a bar on a terminal.
         rehash : bool
@@ -145,8 +156,9 @@ class Inward(Handle):
         Report
         """
         told = Source("image", kind=kind)
-        return add_files(
-            self._writing, source, told, pattern, progress=progress, rehash=rehash
+        ways = Ways(self.path, salt)
+        return add_any(
+            self._writing, source, told, pattern, ways, progress=progress, rehash=rehash
         )
 
     def add_masks(
@@ -157,10 +169,18 @@ class Inward(Handle):
         session: int = 1,
         pattern: str | None = None,
         label: int = 1,
+        roi: str | None = None,
+        gaps: str = "refuse",
+        resample: bool = False,
+        propagate_to: Sequence[str] = (),
+        salt: str | PathLike[str] | None = None,
         progress: bool = True,
         rehash: bool = False,
     ) -> Report:
         """Add a reader's masks; each must lie on its image's voxel grid.
+
+        DICOM RTSTRUCT and SEG files are marked on the voxels of their image, and the
+        mask is written inside the store.
 
         Parameters
         ----------
@@ -174,6 +194,22 @@ class Inward(Handle):
             part of it.
         label : int
             Voxel value of the lesion.
+        roi : str, optional
+            Regular expression of the region's name, in RTSTRUCT and SEG files that have
+            several; ``sarcfeat.io.region_names`` lists them.
+        gaps : {"refuse", "fill", "keep"}
+            What to do with a slice without a contour between others, in RTSTRUCT.
+        resample : bool
+            Bring masks that lie on another grid onto their image's, by nearest
+            neighbour, with a note, instead of refusing them.
+        propagate_to : sequence of str
+            Other sequences of the same patient that the mask is brought to by geometry
+            (contours are marked on their voxels, voxels take the nearest neighbour),
+            with a note each. A mask that was drawn there stays. The images must have
+            been taken in one session, with the patient lying still.
+        salt : str or path, optional
+            File with the study's secret, where images came from DICOM: a mask of
+            another frame of reference is refused by it.
         progress : bool
             Show a bar on a terminal.
         rehash : bool
@@ -184,8 +220,12 @@ class Inward(Handle):
         Report
         """
         told = Source("mask", reader=reader, session=session, label=label)
-        return add_files(
-            self._writing, source, told, pattern, progress=progress, rehash=rehash
+        if isinstance(propagate_to, str):
+            propagate_to = [propagate_to]
+        to = tuple(propagate_to)
+        ways = Ways(self.path, salt, roi, gaps, resample, to)
+        return add_any(
+            self._writing, source, told, pattern, ways, progress=progress, rehash=rehash
         )
 
     def add_cohort(

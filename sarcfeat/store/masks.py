@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from sarcfeat._validation import listed
-from sarcfeat.exceptions import (
-    EmptyROI,
-    GeometryMismatch,
-    InputMissing,
-    InvalidInput,
-    LabelMissing,
-)
-from sarcfeat.io import Geometry, Volume, read_volume
+from sarcfeat.exceptions import GeometryMismatch, InputMissing, InvalidInput
+from sarcfeat.io import Geometry
+from sarcfeat.io.isolation import isolated
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.files import Parsed
 from sarcfeat.store.identity import digest, mask_id
 from sarcfeat.store.images import Images, LiveImage
+from sarcfeat.store.looking import AIR, inspect_mask, mean_inside
 from sarcfeat.store.sources import Slot
 
-__all__ = ["Masks", "region_of"]
+__all__ = ["Masks"]
 
 MASK = {
     "mask_id": "VARCHAR",
@@ -51,36 +43,6 @@ class LiveMask:
     mask_id: str
     image_id: str
     path: str
-
-
-def region_of(volume: Volume, label: int, path: str) -> npt.NDArray[np.bool_]:
-    """Return the voxels of one label.
-
-    Raises
-    ------
-    InvalidInput
-        Voxels that are not whole numbers (a probability map).
-    EmptyROI
-        No voxel has any label.
-    LabelMissing
-        Voxels have labels, but not this one; those present are named.
-    """
-    values = volume.array
-    if not np.isfinite(values).all() or (values != np.rint(values)).any():
-        raise InvalidInput(
-            f"{path} holds fractions between {np.nanmin(values):g} and "
-            f"{np.nanmax(values):g}: a probability map, not a mask. Threshold it first."
-        )
-    region = np.asarray(values == label)
-    if region.any():
-        return region
-    present = [int(value) for value in np.unique(values) if value != 0]
-    if not present:
-        raise EmptyROI(f"{path} has no voxel in any region. Draw the lesion again.")
-    raise LabelMissing(
-        f"{path} has no voxel of label {label}; labels present: {listed(present, 10)}. "
-        f"Pass label={present[0]}, or correct the mask."
-    )
 
 
 def fitting(candidates: list[LiveImage], grid: Geometry, slot: Slot) -> LiveImage:
@@ -134,7 +96,7 @@ class Masks:
             self._live.setdefault(tuple(key), []).append(LiveMask(mask, image, path))
         self._lesions = {row[0] for row in db.rows("SELECT lesion_id FROM lesion")}
 
-    def parse(self, slot: Slot, sha256: str) -> tuple[str, str]:
+    def parse(self, slot: Slot, sha256: str) -> Parsed:
         """Read a mask file and make it the current one of its reader."""
         candidates = self._images.of(slot.patient, slot.phase)
         if not candidates:
@@ -142,19 +104,20 @@ class Masks:
                 f"the mask {slot.path} has no image. Expected "
                 f"{self._expected(slot.patient, slot.phase)}."
             )
-        volume = read_volume(slot.path)
-        image = fitting(candidates, volume.geometry, slot)
         label, reader = slot.label or 1, slot.reader or ""
-        region = region_of(volume, label, slot.path)
-        voxels = hashlib.blake2b(np.packbits(region).data, digest_size=16).hexdigest()
-        lesion = slot.lesion or DEFAULT_LESION
+        seen = isolated(inspect_mask, slot.path, sha256, label)
+        image = fitting(candidates, seen.geometry, slot)
+        if seen.flaw is not None:
+            raise seen.flaw
+        lesion, voxels = slot.lesion or DEFAULT_LESION, seen.content
         name = mask_id(image.image_id, voxels, reader, slot.session or 1, label, lesion)
         self._place(
             slot,
             LiveMask(name, image.image_id, slot.path),
-            [int(region.sum()), voxels, slot.path, sha256],
+            [seen.n_voxels, voxels, slot.path, seen.sha256],
         )
-        return name, image.image_id
+        notes = (*seen.notes, *_air(image, slot, label))
+        return Parsed(seen.sha256, name, image.image_id, notes)
 
     def _place(self, slot: Slot, new: LiveMask, rest: list[object]) -> None:
         key = self._key(slot)
@@ -210,3 +173,16 @@ class Masks:
             self._lesions.add(lesion)
             self._db.insert("lesion", LESION, [[lesion, slot.patient, name]])
         return lesion
+
+
+def _air(image: LiveImage, slot: Slot, label: int) -> tuple[str, ...]:
+    """Note a lesion of air: its mask may be of another patient or upside down."""
+    if image.kind != "CT":
+        return ()
+    mean = isolated(mean_inside, image.path, slot.path, label)
+    if not mean < AIR:
+        return ()
+    return (
+        f"the lesion has a mean of {mean:.0f} HU, which is air: is the mask "
+        f"{slot.path} of this patient?",
+    )

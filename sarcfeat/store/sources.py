@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import CohortError, InputMissing
 from sarcfeat.io import read_table
+from sarcfeat.io.plain_dicom import is_dicom
 from sarcfeat.store.identity import digest
 from sarcfeat.store.patients import id_text
 from sarcfeat.store.times import to_microseconds
@@ -23,6 +24,10 @@ __all__ = ["Slot", "Source", "compile_pattern", "find_slots"]
 
 FIELDS = ("patient", "sequence", "reader", "session")
 REQUIRED = ("patient", "sequence", "path")
+PHASE_OF_CT = re.compile(
+    r"(non.?contrast|unenhanced|native|plain|arterial|portal|porto|venous|delayed)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Slot:
     lesion: str | None = None
     kind: str | None = None
     acquired_at: int | None = None
+    refused: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -71,7 +77,8 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     r"""Turn ``{patient}/{sequence}_image.nii.gz`` into a regular expression.
 
     Everything outside the braces is taken literally; a field is any text without a
-    slash; a field that appears twice must hold the same text twice.
+    slash; a field that appears twice must hold the same text twice. ``{phase}`` is
+    another word for ``{sequence}``.
 
     Raises
     ------
@@ -87,7 +94,8 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     {'patient': 'STS_001', 'sequence': 'MR_T1'}
     """
     parts, seen = [], set()
-    for literal, name in re.findall(r"([^{]*)(?:\{([^}]*)\})?", pattern):
+    for literal, written in re.findall(r"([^{]*)(?:\{([^}]*)\})?", pattern):
+        name = "sequence" if written == "phase" else written
         parts.append(re.escape(literal))
         if name in seen:
             parts.append(f"(?P={name})")
@@ -140,14 +148,15 @@ def _from_folder(root: Path, pattern: str | None, source: Source) -> Iterator[Sl
             "pattern='{patient}/{sequence}_image.nii.gz'."
         )
     expression, found, others = compile_pattern(pattern), 0, []
-    for path in _files(root):
+    real = os.path.realpath(root)
+    for path in _files(root, expression):
         inside = path.relative_to(root).as_posix()
         match = expression.match(inside)
         if match is None:
             others.append(inside)
             continue
         found += 1
-        yield _slot(match.groupdict(), path, source)
+        yield _held_to(real, _slot(match.groupdict(), path, source))
     if not found:
         raise CohortError(
             f"No file in {root} fits the pattern {pattern!r}. Files there: "
@@ -155,12 +164,37 @@ def _from_folder(root: Path, pattern: str | None, source: Source) -> Iterator[Sl
         )
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _files(root: Path, expression: re.Pattern[str]) -> Iterator[Path]:
+    """Yield the files, and as one the folders of DICOM slices that fit a pattern."""
     for folder, below, names in os.walk(root):
         below.sort()
+        inside = Path(folder).relative_to(root).as_posix()
+        if expression.match(inside) and _holds_dicom(Path(folder), names):
+            below.clear()
+            yield Path(folder)
+            continue
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(folder) / name
+
+
+def _holds_dicom(folder: Path, names: list[str]) -> bool:
+    seen = [folder / name for name in sorted(names) if not name.startswith(".")]
+    return any(path.is_file() and is_dicom(path) for path in seen[:5])
+
+
+def _held_to(root: str, slot: Slot) -> Slot:
+    """Refuse a file that a link or ``..`` puts outside its folder."""
+    real = os.path.realpath(slot.path)
+    if real == root or real.startswith(os.path.join(root, "")):
+        return slot
+    return replace(
+        slot,
+        refused=(
+            f"{slot.path} leads out of its folder {root} (a link or '..'). Copy the "
+            "file, or name it by its own absolute path in a manifest."
+        ),
+    )
 
 
 def _from_manifest(
@@ -180,7 +214,11 @@ def _from_manifest(
         empty = [column for column in REQUIRED if column not in fields]
         if empty:
             raise CohortError(f"{name}: a row has no {empty[0]}: {row}.")
-        yield _slot(fields, base / str(fields["path"]), source, acquired_at=date)
+        slot = _slot(fields, base / str(fields["path"]), source, acquired_at=date)
+        if base == Path.cwd() or os.path.isabs(str(fields["path"])):
+            yield slot  # whoever wrote it meant this file
+        else:
+            yield _held_to(os.path.realpath(base), slot)
 
 
 def _slot(
@@ -210,4 +248,4 @@ def _kind(phase: str) -> str:
     for kind in ("PET", "CT"):
         if phase.upper().startswith(kind):
             return kind
-    return "MR"
+    return "CT" if PHASE_OF_CT.match(phase) else "MR"

@@ -11,6 +11,7 @@ from sarcfeat.exceptions import CohortError, InputMissing, UnknownName
 from sarcfeat.store import files as files_module
 from sarcfeat.store import images as images_module
 from sarcfeat.store import masks as masks_module
+from sarcfeat.store.looking import inspect_image, inspect_mask
 from sarcfeat.store.sources import compile_pattern
 from tests.store.fakes import (
     FakeEncoder,
@@ -30,14 +31,14 @@ IN_PLACE = "{patient}/{sequence}_image.nii"
 def reads(monkeypatch):
     """Count how often a volume is parsed."""
     seen = []
-    for module in (images_module, masks_module):
-        original = module.read_volume
 
-        def counting(path, original=original):
+    def counting(function, path, *more):
+        if function in (inspect_image, inspect_mask):
             seen.append(path)
-            return original(path)
+        return function(path, *more)
 
-        monkeypatch.setattr(module, "read_volume", counting)
+    for module in (images_module, masks_module):
+        monkeypatch.setattr(module, "isolated", counting)
     return seen
 
 
@@ -47,7 +48,7 @@ def test_unchanged_files_are_not_read_again(root, store, reads, monkeypatch):
     assert len(reads) == 18
     hashed = []
     monkeypatch.setattr(
-        "sarcfeat.store.files.file_sha256", lambda path: hashed.append(path) or ""
+        "sarcfeat.store.files.isolated", lambda _, path: hashed.append(path) or ""
     )
     second = add_files(store, root, readers=("A", "B"))
     assert [(r.ok, r.read) for r in second] == [(6, 0)] * 3
@@ -99,9 +100,9 @@ def test_rehash_of_unchanged_files_writes_nothing(root, store, reads, monkeypatc
     before = store.version
     reads.clear()
     hashed = []
-    original = files_module.file_sha256
+    original = files_module.isolated
     monkeypatch.setattr(
-        files_module, "file_sha256", lambda p: hashed.append(p) or original(p)
+        files_module, "isolated", lambda f, p: hashed.append(p) or original(f, p)
     )
     masks = store.add_masks(root / "masks_A", pattern=MASKS, rehash=True)
     assert (masks.ok, masks.read, len(hashed), reads) == (6, 0, 6, [])
