@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from copy import deepcopy
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from sarcfeat._validation import listed, missing_dependency
+from sarcfeat._validation import listed
 from sarcfeat.encoders.catalogue import describe, filtered_names
-from sarcfeat.encoders.crop import crop, margin
 from sarcfeat.encoders.encoded import Encoded
-from sarcfeat.encoders.identity import (
-    check_library,
-    check_name,
-    code_hash,
-    package_version,
+from sarcfeat.encoders.extraction import (
+    PACKAGE,
+    Job,
+    check_libraries,
+    cropped,
+    extract,
 )
-from sarcfeat.encoders.lbp3d import provide_sph_harm
+from sarcfeat.encoders.identity import check_name, code_hash, package_version
 from sarcfeat.encoders.lifex import LIFEX
+from sarcfeat.encoders.memory import check_filtering, check_reading
 from sarcfeat.encoders.parameter_files import Files, Source, load_chain
 from sarcfeat.encoders.prepared import level_settings, prepare
 from sarcfeat.encoders.preprocess import Preprocess
-from sarcfeat.encoders.quiet import quiet
 from sarcfeat.encoders.region import (
     TOLERANCE,
     Region,
@@ -35,15 +34,14 @@ from sarcfeat.encoders.region import (
     check_varies,
     read_region,
 )
-from sarcfeat.exceptions import InvalidInput, ROITooSmall
+from sarcfeat.exceptions import InvalidInput
 
 __all__ = ["Radiomics"]
-
-PACKAGE = "pyradiomics-cuda"
 
 # The files whose text decides a value; their hash is part of the fingerprint.
 _CODE = (
     "crop.py",
+    "extraction.py",
     "geometry_steps.py",
     "intensity_steps.py",
     "landmarks.py",
@@ -56,13 +54,6 @@ _CODE = (
     "radiomics.py",
     "region.py",
 )
-
-# Settings that this package handles itself; pyradiomics would set them globally or
-# differently.
-_OURS = ("correctMask", "geometryTolerance", "minimumROIDimensions", "minimumROISize")
-
-# What an optional filter needs beyond pyradiomics' own requirements.
-_FILTER_LIBRARIES = {"LBP2D": ("skimage", "scikit-image"), "LBP3D": ("trimesh",) * 2}
 
 BIN_WIDTH = 25.0  # pyradiomics' own default
 
@@ -93,6 +84,12 @@ class Radiomics:
         pyradiomics, which discretises every filtered image anew.
     files : dict, optional
         ``{"reference": path}`` or ``{"landmarks": path}`` for steps that name no file.
+    n_jobs : int
+        Workers for the filters of one lesion. For a cohort leave it at 1 and give the
+        workers to ``store.encode``, which shares out the lesions.
+    memory_gib : float, optional
+        Most memory that one lesion may take beyond the program itself, in GiB; one
+        that would take more is refused before anything is read.
 
     Attributes
     ----------
@@ -137,8 +134,12 @@ class Radiomics:
         crop: bool = True,
         preprocess: Preprocess | list | None = None,
         files: Files | None = None,
+        n_jobs: int = 1,
+        memory_gib: float | None = None,
     ) -> None:
         check_name(name)
+        self.n_jobs = n_jobs
+        self.memory_gib = memory_gib
         self.name = name
         self.label = label
         self.crop = crop
@@ -174,7 +175,8 @@ class Radiomics:
         """Say in plain JSON types what decides the values.
 
         Two encoders with equal fingerprints give equal numbers. `label` is not in it
-        (it belongs to the mask), nor is `crop` (it does not change a value).
+        (it belongs to the mask), nor are `crop`, `n_jobs` and `memory_gib` (they do
+        not change a value).
 
         Returns
         -------
@@ -245,8 +247,10 @@ class Radiomics:
         MissingDependency
             pyradiomics, or a library that a filter needs, is not installed.
         """
-        self._check_libraries()
+        check_libraries(self._params["imageType"])
         setting = self._params["setting"]
+        if self.memory_gib is not None:
+            check_reading(image_path, mask_path, self.memory_gib)
         region = read_region(
             image_path,
             mask_path,
@@ -259,13 +263,7 @@ class Radiomics:
             region = prepare(region, self._chain)
         levels = level_settings(self._levels, region)
         self._check(region, levels)
-        found: dict[str, Any] = {}
-        said: list[str] = []
-        for prefix, families, more in self._runs():
-            extractor = self._extractor(families, {**levels, **more})
-            results, notes = self._run(extractor, region)
-            found.update({f"{prefix}{name}": v for name, v in results.items()})
-            said += [note for note in notes if note not in said]
+        found, said = self._extract(region, levels)
         if self._own is not None:
             found = self._own.derive(found, region)
         self._check_complete(found, region, said)
@@ -276,6 +274,27 @@ class Radiomics:
         if undefined:
             said.append(f"{len(undefined)} features undefined: {listed(undefined)}.")
         return Encoded(self.feature_names, values, [*region.warnings, *said])
+
+    def _extract(
+        self, region: Region, levels: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        setting = {**self._params["setting"], **levels}
+        image, mask = region.image, region.mask
+        if self.crop:
+            image, mask, setting = cropped(self._params, setting, region)
+        if self.memory_gib is not None:
+            check_filtering(self._params, image, region.what, self.memory_gib)
+        jobs = [
+            Job(
+                prefix,
+                self._params["imageType"],
+                families,
+                {**setting, **more},
+                self._dimensions(),
+            )
+            for prefix, families, more in self._runs()
+        ]
+        return extract(jobs, image, mask, region.what, n_jobs=self.n_jobs)
 
     def _runs(self) -> Iterator[tuple[str, Mapping[str, Any], dict[str, Any]]]:
         """Give what pyradiomics is asked for: prefix, families, settings."""
@@ -323,46 +342,6 @@ class Radiomics:
             or bool(self._chain)
         )
 
-    def _check_libraries(self) -> None:
-        check_library("radiomics", PACKAGE)
-        for filter_ in self._params["imageType"]:
-            check_library(*_FILTER_LIBRARIES.get(filter_, ("radiomics", PACKAGE)))
-
-    def _extractor(self, families: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
-        try:
-            from radiomics.featureextractor import RadiomicsFeatureExtractor
-        except ImportError as error:
-            raise missing_dependency(PACKAGE, "radiomics") from error
-        asked = {**self._params["setting"], **more}
-        setting = {key: value for key, value in asked.items() if key not in _OURS}
-        with quiet("radiomics"):
-            extractor = RadiomicsFeatureExtractor(
-                **setting,
-                additionalInfo=False,
-                minimumROIDimensions=self._dimensions(),
-            )
-        extractor.enabledImagetypes = deepcopy(self._params["imageType"])
-        extractor.enabledFeatures = {k: list(v) for k, v in families.items()}
-        return extractor
-
-    def _run(self, extractor: Any, region: Region) -> tuple[Mapping, list[str]]:
-        try:
-            with ExitStack() as stack:
-                said = stack.enter_context(quiet("radiomics"))
-                if "LBP3D" in self._params["imageType"]:
-                    stack.enter_context(provide_sph_harm())
-                image, mask = self._prepare(extractor, region)
-                found = extractor.execute(image, mask, label=1)
-        except (AssertionError, RuntimeError, ValueError) as error:
-            # pyradiomics checks the lesion again after resampling and
-            # resegmentation, and has one error class for everything.
-            kind = ROITooSmall if _is_too_small(str(error)) else InvalidInput
-            raise kind(
-                f"{region.what}: {str(error).strip().rstrip('.')}. Check resampling, "
-                "resegmentation and filters against the size of this lesion."
-            ) from error
-        return found, said
-
     def _check_complete(
         self, found: Mapping[str, Any], region: Region, said: list[str]
     ) -> None:
@@ -374,27 +353,3 @@ class Radiomics:
                 f"{' '.join(said) or 'pyradiomics gave no reason.'} "
                 "Remove the filter or family, or use larger lesions."
             )
-
-    def _prepare(self, extractor: Any, region: Region) -> tuple[Any, Any]:
-        """Normalise over the whole image, then cut away what no filter needs."""
-        voxels = margin(self._params, region.image.GetSpacing()) if self.crop else None
-        if voxels is None:
-            return region.image, region.mask
-        if extractor.settings.get("normalize", False):
-            from radiomics.imageoperations import normalizeImage
-
-            region.image = normalizeImage(region.image, **extractor.settings)
-            extractor.settings["normalize"] = False
-        return crop(region, voxels)
-
-
-def _is_too_small(message: str) -> bool:
-    signs = (
-        "dimensions",
-        "1 segmented voxel",
-        "too small",
-        "excluded too many",
-        "not present in mask",
-        "No labels found",
-    )
-    return any(sign in message for sign in signs)
