@@ -2,6 +2,7 @@
 
 from sarcfeat.estimators.coxph import CoxPH
 from sarcfeat.estimators.extra_survival_trees import ExtraSurvivalTrees
+from sarcfeat.estimators.fine_gray import FineGray
 from sarcfeat.estimators.firth_cox import FirthCox
 from sarcfeat.estimators.gradient_boosting import GradientBoostingCox
 from sarcfeat.estimators.lasso_cox import LassoCox
@@ -15,6 +16,7 @@ from sarcfeat.estimators.survival_svm import SurvivalSVM
 __all__ = [
     "CoxPH",
     "ExtraSurvivalTrees",
+    "FineGray",
     "FirthCox",
     "GradientBoostingCox",
     "LassoCox",

@@ -1,7 +1,7 @@
 """The survival target and the estimators of curves and hazards under it."""
 
 from sarcfeat.survival.breslow import BaselineHazard, baseline_hazard
-from sarcfeat.survival.causes import check_causes
+from sarcfeat.survival.causes import check_causes, make_causes, split_causes
 from sarcfeat.survival.censoring import CensoringCurve, censoring_curve
 from sarcfeat.survival.cox import CoxFit, CoxState, cox_state, fit_cox, wald_test
 from sarcfeat.survival.cox_each import CoxEach, fit_cox_each
@@ -56,9 +56,11 @@ __all__ = [
     "kaplan_meier",
     "logrank",
     "logrank_trend",
+    "make_causes",
     "make_y",
     "nelson_aalen",
     "pairs_of_each",
     "pairwise_logrank",
+    "split_causes",
     "wald_test",
 ]
