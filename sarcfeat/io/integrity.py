@@ -47,6 +47,7 @@ def check_complete(path: str | PathLike[str]) -> bool:
     Examples
     --------
     >>> check_complete("scan.nrrd")
+    False
     """
     name = fspath(path).lower()
     if not name.endswith((".nii", ".nii.gz")):
