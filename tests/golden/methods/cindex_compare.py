@@ -9,7 +9,8 @@ TOLERANCE = {
     "boot1000/ci95/*": (0, 0.015),
     "boot1000/se": (0, 0.004),
     "boot1000/bias": (0, 0.015),
-    "boot1000/p_two_sided_sign": (0, 0.03),
+    # Twice a share of 1,000 random resamples, on either side: three deviations.
+    "boot1000/p_two_sided_sign": (0, 0.12),
     # p of a z near 5 carries the relative error of z some z^2-fold.
     "given_indices/p_two_sided_z": (1e-8, 0),
     "analytic/*": (1e-6, 1e-14),

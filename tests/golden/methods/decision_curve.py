@@ -9,7 +9,8 @@ UNREAD = {}
 def compute(case):
     data, golden = case.frame(), case.results
     thresholds = golden["thresholds"]
-    risks = {c: data[c].to_numpy(float) for c in data.columns if c.startswith("p")}
+    models = [c for c in data.columns if c not in ("y", "time", "event")]
+    risks = {c: data[c].to_numpy(float) for c in models}
     results = {"thresholds": thresholds, "dcurves": {}}
     if "time" in data.columns:
         at = golden["time"]

@@ -24,5 +24,5 @@ def compute(case):
         "ibs_0_tau": {
             name: integrated_brier(s, until=tau).ibs for name, s in scores.items()
         },
-        "tau": grid[-1],
+        "tau": tau,
     }

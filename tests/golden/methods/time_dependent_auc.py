@@ -94,7 +94,8 @@ def _score(data, event, time, times, markers):
     }
     survival = {"Null model": brier_reference(event, time, times)}
     for m in ("1", "2"):
-        survival[f"M{m}"] = data[[f"S{m}_t{t}" for t in times]].to_numpy(float)
+        columns = [c for c in data.columns if c.startswith(f"S{m}_t")]
+        survival[f"M{m}"] = data[columns].to_numpy(float)
     scores = {name: brier(event, time, s, times) for name, s in survival.items()}
     gap = time_dependent_auc_difference(areas["M2"], areas["M1"])
     pairs = [("M1", "Null model"), ("M2", "Null model"), ("M2", "M1")]
