@@ -16,6 +16,7 @@ from sarcfeat.metrics.brier import (
     brier_reference,
 )
 from sarcfeat.metrics.calibration import Calibration, calibration
+from sarcfeat.metrics.competing_calibration import calibration_groups_competing
 from sarcfeat.metrics.concordance import Concordance, concordance
 from sarcfeat.metrics.concordance_difference import (
     ConcordanceDifference,
@@ -146,6 +147,7 @@ __all__ = [
     "brier_reference",
     "calibration",
     "calibration_groups",
+    "calibration_groups_competing",
     "chi_squared",
     "concordance",
     "concordance_difference",

@@ -76,7 +76,9 @@ def concordance(
         Only patients of one stratum are compared.
     time_weight : {"n", "S", "S/G", "n/G2"}
         ``n`` is Harrell's c; ``n/G2`` is Uno's, where pairs are weighted so that the
-        pattern of censoring does not matter.
+        pattern of censoring does not matter (:func:`uno_concordance` names the
+        conventions of other packages). A pair tied in risk counts half; two events at
+        one time do not compare, an event and a censoring there do.
     until : float, optional
         Only events up to this time (inclusive) count.
 

@@ -188,15 +188,7 @@ def calibration_groups(
     [0.333, 1.0]
     """
     y, predicted = _checked(event, time, survival, at)
-    if cuts is None:
-        borders = _borders(predicted, groups)
-        group = np.searchsorted(borders, predicted, side="left")
-        count = len(borders)
-    else:
-        edges = np.unique(np.asarray(cuts, dtype=float))
-        count = len(edges) - 1
-        group = np.searchsorted(edges, predicted, side="right") - 1
-        group[predicted == edges[-1]] = count - 1
+    group, count = grouped(predicted, groups, cuts)
     rows = [
         _group(y[group == k], predicted[group == k], at, level) for k in range(count)
     ]
@@ -219,6 +211,26 @@ def _checked(
             f"one is {last}. Choose an earlier time."
         )
     return y, predicted
+
+
+def grouped(
+    values: Floats,
+    groups: int,
+    cuts: Sequence[float] | npt.NDArray[np.float64] | None,
+) -> tuple[npt.NDArray[np.intp], int]:
+    """Return the group of each value, and how many groups there are."""
+    if cuts is None:
+        borders = _borders(values, groups)
+        return np.searchsorted(borders, values, side="left"), len(borders)
+    edges = np.unique(np.asarray(cuts, dtype=float))
+    if len(edges) < 2 or values.min() < edges[0] or values.max() > edges[-1]:
+        raise InvalidInput(
+            f"The cuts {edges} must hold every prediction, {values.min():g} to "
+            f"{values.max():g}. Begin them with 0 and end them with 1."
+        )
+    group = np.searchsorted(edges, values, side="right") - 1
+    group[values == edges[-1]] = len(edges) - 2
+    return group, len(edges) - 1
 
 
 def _borders(values: Floats, groups: int) -> Floats:

@@ -6,11 +6,13 @@ from sarcfeat.metrics import (
     bootstrap_interval,
     bootstrap_optimism,
     calibration_groups,
+    calibration_groups_competing,
     cox_indices,
     survival_calibration,
 )
-from sarcfeat.survival import RiskSets, fit_cox
+from sarcfeat.survival import RiskSets, fit_cox, fit_fine_gray
 from tests.survival.cohorts import cohort
+from tests.survival.test_competing import competing
 
 
 def known(n=3000, seed=0):
@@ -109,3 +111,24 @@ def test_a_bootstrap_interval_counts_the_resamples_it_could_not_measure():
     del time
     with pytest.raises(InvalidInput, match="n_bootstrap = 0"):
         bootstrap_interval(measure, 10, n_bootstrap=0)
+
+
+def test_one_cause_in_groups_is_the_survival_turned_over():
+    event, time, survival, _ = known(200)
+    plain = calibration_groups(event, time, survival, 5.0, cuts=[0, 0.4, 0.8, 1])
+    turned = calibration_groups_competing(
+        event.astype(int), time, 1 - survival, 5.0, cuts=[0, 0.2, 0.6, 1]
+    )
+    np.testing.assert_allclose(1 - turned["predicted"][::-1], plain["predicted"])
+    np.testing.assert_allclose(1 - turned["observed"][::-1], plain["observed"])
+
+
+def test_a_fitted_fine_gray_model_is_calibrated_on_its_own_patients():
+    X, status, time = competing(600, seed=1)
+    incidence = fit_fine_gray(X, status, time).incidence(X, [6.0])[:, 0]
+    table = calibration_groups_competing(status, time, incidence, 6.0, groups=4)
+    assert (table["observed"] - table["predicted"]).abs().max() < 0.1
+    assert (table["ci_low"] < table["observed"]).all()
+    assert table["predicted"].is_monotonic_increasing
+    with pytest.raises(InvalidInput, match="must hold every prediction"):
+        calibration_groups_competing(status, time, incidence, 6.0, cuts=[0.4, 0.5])
