@@ -7,6 +7,7 @@ the value, states what was expected and offers the next step.
 """
 
 __all__ = [
+    "AmbiguousImage",
     "BurnedInAnnotation",
     "CohortError",
     "ConfoundedBatch",
@@ -69,6 +70,10 @@ class UnknownName(SarcfeatError, KeyError):
 
 class MissingDependency(SarcfeatError, ImportError):
     """An optional library is not installed; the message says which extra has it."""
+
+
+class AmbiguousImage(InvalidInput):
+    """Two different images claim one place: which one speaks is not guessed."""
 
 
 class BurnedInAnnotation(InvalidInput):

@@ -23,6 +23,7 @@ from sarcfeat.io.dicom import Series
 from sarcfeat.io.isolation import isolated
 from sarcfeat.io.pseudonyms import Pseudonyms
 from sarcfeat.io.salt import load_salt
+from sarcfeat.store.connection import Connection
 from sarcfeat.store.dicom_volumes import (
     FOLDER,
     KINDS,
@@ -31,7 +32,13 @@ from sarcfeat.store.dicom_volumes import (
     own_id,
     series_below,
 )
-from sarcfeat.store.files import FAILURE_COLUMNS, Report, write_refusals
+from sarcfeat.store.files import (
+    FAILURE_COLUMNS,
+    Report,
+    forget,
+    known_looks,
+    write_refusals,
+)
 from sarcfeat.store.handle import Handle
 from sarcfeat.store.intake import add_files
 from sarcfeat.store.progress import progress_bar
@@ -102,6 +109,7 @@ class FromDicom(Handle):
         write_refusals(self._open, "image", done.failures)
         manifest = pd.DataFrame(done.rows, columns=ROW)
         with self._open.commit("add_dicom"):
+            _forget_renamed(self._open, self.path / FOLDER)
             added = add_files(
                 self._open, manifest, Source("image"), None, progress=progress
             )
@@ -117,6 +125,19 @@ class FromDicom(Handle):
 
 
 ROW = ["patient", "sequence", "path", "kind", "acquired_at"]
+
+
+def _forget_renamed(db: Connection, folder: Path) -> None:
+    """Forget the volumes of the store that another sequence's name replaced."""
+    looks = known_looks(db, "image").items()
+    inside = [(k, Path(look.slot.path)) for k, look in looks]
+    gone = [(k, p) for k, p in inside if folder in p.parents and not p.exists()]
+    forget(db, [k for k, p in gone if any(p.parent.glob(f"*_{_code(p)}_image.*"))])
+
+
+def _code(path: Path) -> str:
+    """Return the code of the series that a stored volume is named by."""
+    return path.name.removesuffix("_image.nii.gz").rpartition("_")[2]
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,10 @@ def convert_series(
     stem = re.sub(r"[^\w.-]", "_", sequence)
     path = place / f"{stem}_{series.code}_image.nii.gz"
     write_volume(image, path)
+    # The same series under the name of an earlier rule: the later word counts.
+    for other in place.glob(f"*_{series.code}_image.nii.gz"):
+        if other != path:
+            other.unlink()
     header = {name: _plain(head.get(name)) for name in sorted(KEEP) if name in head}
     if "FrameOfReferenceUID" in head:
         header["FrameOfReferenceUID"] = str(head.FrameOfReferenceUID)  # a keyed hash

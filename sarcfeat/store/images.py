@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sarcfeat.exceptions import InvalidInput
+from sarcfeat._validation import listed
+from sarcfeat.exceptions import AmbiguousImage
 from sarcfeat.io import Geometry
 from sarcfeat.io.isolation import isolated
 from sarcfeat.store.connection import Connection
@@ -106,9 +108,9 @@ class Images:
             elif None in (old.acquired_at, new.acquired_at) or (
                 old.acquired_at == new.acquired_at
             ):
-                raise InvalidInput(_two_images(slot.phase, old, new))
+                raise AmbiguousImage(_two_images(slot.phase, old, new))
         for old in replaced:
-            self._retire(slot, old)
+            self._retire(slot.patient, slot.phase, old)
         live.append(new)
         row = [
             new.image_id,
@@ -126,14 +128,33 @@ class Images:
         """Retire the image whose file no longer holds one."""
         for old in self._live.get((slot.patient, slot.phase), [])[:]:
             if old.path == slot.path:
-                self._retire(slot, old)
+                self._retire(slot.patient, slot.phase, old)
 
-    def _retire(self, slot: Slot, old: LiveImage) -> None:
-        self._live[slot.patient, slot.phase].remove(old)
+    def move(self, slots: Sequence[Slot]) -> list[str]:
+        """Retire images whose file a source now names otherwise; say which.
+
+        Whoever corrects a rule or a manifest means the same file under another
+        patient or sequence: the later word counts.
+        """
+        named: dict[str, set[tuple[str, str]]] = {}
+        for slot in slots:
+            named.setdefault(slot.path, set()).add((slot.patient, slot.phase))
+        told = []
+        for (patient, phase), live in self._live.items():
+            for old in live[:]:
+                places = named.get(old.path, {(patient, phase)})
+                if (patient, phase) not in places:
+                    self._retire(patient, phase, old)
+                    now = listed(" ".join(place) for place in sorted(places))
+                    told.append(f"{old.path} was {patient} {phase} and is now {now}")
+        return told
+
+    def _retire(self, patient: str, phase: str, old: LiveImage) -> None:
+        self._live[patient, phase].remove(old)
         self._db.update(
             "UPDATE image SET retired_no = ? WHERE retired_no IS NULL "
             "AND patient_id = ? AND phase = ? AND uri = ?",
-            [self._db.commit_no, slot.patient, slot.phase, old.path],
+            [self._db.commit_no, patient, phase, old.path],
         )
 
 

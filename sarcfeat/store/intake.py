@@ -9,7 +9,7 @@ from os import PathLike
 import pandas as pd
 
 from sarcfeat._validation import listed
-from sarcfeat.exceptions import UntrustedFile
+from sarcfeat.exceptions import AmbiguousImage, UntrustedFile
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.expected import ExpectedPaths
@@ -71,12 +71,14 @@ def add_files(
     strangers = _register(db, slots)
     if data is not None:
         _keep_source(db, source, root, pattern)
+    moved = _move(db, slots) if source.what == "image" else []
     label = f"Reading {source.what}s"
     looks, read = _ingest(db, slots, label, show=progress, rehash=rehash)
     _forget_stale(db, source, looks, root)
     write_refusals(db, source.what, refused)
     bad = [*(look.failure() for look in looks if not look.ok), *refused]
     notes = _notes(db, source, strangers, len(slots))
+    notes += moved
     if gone:
         notes.append(f"left out, erased from this store: {listed(gone)}")
     for look in looks:
@@ -181,7 +183,8 @@ def _still_holds(old: Look, slot: Slot, image_ids: list[str]) -> bool:
     if old.slot != slot:
         return False
     if slot.what == "image":
-        return True
+        # Whether two images claim one place depends on the other one too.
+        return old.error_code != AmbiguousImage.__name__
     if old.ok:
         return old.on_image in image_ids
     return old.on_image == (image_ids[0] if image_ids else None)
@@ -205,6 +208,19 @@ def _keep_source(
         return
     with db.commit(f"source of {source.what}s"):
         db.insert("source", SOURCE, [[name, *row]])
+
+
+def _move(db: Connection, slots: Sequence[Slot]) -> list[str]:
+    """Retire the images that the source now names otherwise; say which."""
+    named = {slot.key for slot in slots}
+    paths = {slot.path for slot in slots}
+    looks = known_looks(db, "image").items()
+    left = [k for k, look in looks if look.slot.path in paths and k not in named]
+    if not left:
+        return []
+    with db.commit("move images to the place that the source now names"):
+        forget(db, left)
+        return Images(db).move(slots)
 
 
 def _forget_stale(

@@ -136,6 +136,9 @@ def test_two_series_of_one_sequence_and_day_are_told_apart_by_rules(
     assert store.add_dicom(folder, salt=salt, sequence=rules).failed == 0
     seen = store.sql("SELECT phase FROM image WHERE retired_no IS NULL ORDER BY 1")
     assert seen["phase"].tolist() == ["T1", "T1 gado"]
+    # The files carry the names of the rules that hold, none of the earlier ones.
+    names = [p.name for p in (store.path / "images").rglob("*.nii.gz")]
+    assert sorted(name.startswith("T1_gado") for name in names) == [False, True]
 
 
 def test_patients_that_were_not_given_are_failures(store, tmp_path, salt):
