@@ -26,7 +26,9 @@ __all__ = [
 
 def reasons(rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Return the table ``feature, reason`` of every ``dropped_`` attribute."""
-    return pd.DataFrame(list(rows), columns=["feature", "reason"], dtype="str")
+    # Plain text: names read from an array are of NumPy's own kind of str.
+    plain = [(str(feature), reason) for feature, reason in rows]
+    return pd.DataFrame(plain, columns=["feature", "reason"], dtype="str")
 
 
 def input_names(estimator: Any) -> np.ndarray:
