@@ -32,6 +32,7 @@ SETTINGS = {
     "DropConstant": ({}, None, True),
     "DropDuplicates": ({}, None, True),
     "ExtraSurvivalTrees": ({"n_estimators": 3, **COMMON}, "survival", False),
+    "FineGray": ({}, "survival", False),
     "FirthCox": ({}, "survival", False),
     "GradientBoostingCox": ({"n_estimators": 3, **COMMON}, "survival", False),
     "ICCFilter": ({"threshold": 0.5}, None, True),

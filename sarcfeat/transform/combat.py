@@ -25,6 +25,7 @@ from sarcfeat.transform._empirical_bayes import (
     unadjustable,
 )
 from sarcfeat.transform._frame import (
+    aligned,
     checked_names,
     input_names,
     read_features,
@@ -234,6 +235,7 @@ class ComBat(TransformerMixin, BaseEstimator):
             A batch was not there at the fit, and `unseen` is ``"raise"``.
         """
         check_is_fitted(self, "support_")
+        X = aligned(self, X)
         values, is_feature = self._read(X, reset=False)
         if self.batch is not None:
             labels = batch_labels(X, self.batch, site)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sarcfeat._validation import HasMethods, Interval, StrOptions
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics.kappa import WEIGHTS, kappa
+from sarcfeat.transform._frame import aligned
 from sarcfeat.transform._readings_filter import ReadingsFilter
 
 __all__ = ["KappaFilter"]
@@ -127,6 +128,7 @@ class KappaFilter(ReadingsFilter):
         if not isinstance(X, pd.DataFrame):
             return super().transform(X)
         check_is_fitted(self, "support_")
+        X = aligned(self, X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return X.loc[:, self.support_].copy()
 
