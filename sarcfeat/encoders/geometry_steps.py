@@ -1,4 +1,4 @@
-"""Preprocessing steps that change the grid: resample, crop, choose a slice."""
+"""Preprocessing steps that change the grid or the lesion: resample, crop, choose."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
-from sarcfeat._validation import pick
+from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import EmptyROI, InvalidInput
 
-__all__ = ["CropToROI", "Resample", "SliceSelect"]
+__all__ = ["CropToROI", "Parts", "Resample", "SliceSelect"]
 
 _INTERPOLATORS = {
     "bspline": "sitkBSpline",
@@ -144,6 +145,47 @@ class CropToROI:
                 slice(low, min(mask.GetSize()[axis], int(where[-1]) + more + 1))
             )
         return image[tuple(window)], mask[tuple(window)]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Say what becomes of a lesion that was drawn in several separate parts.
+
+    Without this step all the parts count, and the report says how many there are.
+
+    Parameters
+    ----------
+    keep : {'all', 'largest', 'refuse'}
+        Measure all parts together, the largest alone, or none: the patient fails and
+        is listed. Voxels that touch at a corner belong together.
+    """
+
+    keep: str = "all"
+
+    def __post_init__(self) -> None:
+        pick(self.keep, ("all", "largest", "refuse"), "choice of `keep` of Parts")
+
+    def apply(self, image: Any, mask: Any) -> tuple[Any, Any]:
+        """Return the image, and the mask of the parts that count."""
+        import SimpleITK
+
+        labels, n = ndimage.label(
+            SimpleITK.GetArrayViewFromImage(mask) != 0, np.ones((3, 3, 3))
+        )
+        if n < 2 or self.keep == "all":
+            return image, mask
+        sizes = np.bincount(labels.ravel())[1:]
+        if self.keep == "refuse":
+            raise InvalidInput(
+                f"The lesion has {n} separate parts of {listed(sorted(sizes)[::-1])} "
+                "voxels; expected one (Parts: keep is 'refuse'). Correct the mask, or "
+                "keep the largest part or all."
+            )
+        kept = SimpleITK.GetImageFromArray(
+            (labels == 1 + int(sizes.argmax())).astype(np.uint8)
+        )
+        kept.CopyInformation(mask)
+        return image, SimpleITK.Cast(kept, mask.GetPixelID())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ from typing import Any, Protocol
 import yaml
 
 from sarcfeat._validation import pick
-from sarcfeat.encoders.geometry_steps import CropToROI, Resample, SliceSelect
+from sarcfeat.encoders.geometry_steps import (
+    CropToROI,
+    Parts,
+    Resample,
+    SliceSelect,
+)
 from sarcfeat.encoders.intensity_steps import (
     N4,
     HistogramMatch,
@@ -39,6 +44,7 @@ STEPS: Mapping[str, type] = MappingProxyType(
             HistogramMatch,
             N4,
             Nyul,
+            Parts,
             Range,
             Resample,
             Resegment,
@@ -68,7 +74,7 @@ class Preprocess:
     ----------
     steps : sequence of steps
         Step objects (``Resample``, ``N4``, ``HistogramMatch``, ``Nyul``, ``ZScore``,
-        ``Range``, ``Round``, ``CropToROI``, ``SliceSelect``, ``Resegment``,
+        ``Range``, ``Round``, ``CropToROI``, ``Parts``, ``SliceSelect``, ``Resegment``,
         ``BinWidth``, ``BinCount``), done in this order.
 
     Attributes

@@ -8,7 +8,7 @@ import SimpleITK
 from scipy.ndimage import gaussian_filter
 
 from sarcfeat.encoders import Landmarks, Preprocess
-from sarcfeat.encoders.geometry_steps import CropToROI, Resample, SliceSelect
+from sarcfeat.encoders.geometry_steps import CropToROI, Parts, Resample, SliceSelect
 from sarcfeat.encoders.intensity_steps import (
     N4,
     HistogramMatch,
@@ -213,6 +213,24 @@ def test_slice_selection():
         cut, kept = SliceSelect(which).apply(image, mask)
         np.testing.assert_array_equal(values(cut), values(image)[z : z + 1])
         np.testing.assert_array_equal(values(kept), values(mask)[z : z + 1])
+
+
+def test_fault_035_the_parts_of_a_lesion_by_choice():
+    inside = np.zeros(SHAPE)
+    inside[3:6, 5:12, 5:12] = 1
+    inside[10, 20:22, 20:22] = 1
+    image, mask = pair(inside=inside)
+    assert Parts().apply(image, mask)[1] is mask
+    cut, kept = Parts("largest").apply(image, mask)
+    assert cut is image
+    larger = inside.copy()
+    larger[10] = 0
+    np.testing.assert_array_equal(values(kept), larger)
+    assert kept.GetSpacing() == mask.GetSpacing()
+    with pytest.raises(InvalidInput, match="2 separate parts of 147, 4 voxels"):
+        Parts("refuse").apply(image, mask)
+    whole = pair()
+    assert Parts("refuse").apply(*whole)[1] is whole[1]
 
 
 def test_the_middle_of_two_parts_is_a_slice_with_lesion():
