@@ -68,6 +68,8 @@ class Connection:
         self._wrote = False
         self._memory: dict[Hashable, Any] = {}
         self._memory_of: int | None = None
+        # Names of rows that were seen and that nothing ever takes away.
+        self.lasting: set[str] = set()
         try:
             self._db = duckdb.connect(str(path), read_only, CONFIG)
         except duckdb.Error as error:
@@ -182,7 +184,7 @@ class Connection:
         # A single row is bound as it is: unnest would cost twice the time.
         one = len(rows) == 1
         cells = [
-            f"?::{'BIGINT' if kind == 'us' else kind}"
+            ("?::BIGINT" if kind == "us" else "?")
             if one
             else f"unnest(?::{'BIGINT' if kind == 'us' else kind}[])"
             for kind in types.values()
@@ -193,8 +195,9 @@ class Connection:
         )
         self._wrote = True
         values = list(rows[0]) if one else [list(c) for c in zip(*rows, strict=True)]
+        source = f"VALUES ({picked}, ?)" if one else f"SELECT {picked}, ?"
         self.rows(
-            f"{verb} {table} ({columns}, commit_no) SELECT {picked}, ?",
+            f"{verb} {table} ({columns}, commit_no) {source}",
             [*values, self.commit_no],
         )
 
@@ -253,10 +256,11 @@ class Connection:
             self._wrote = False
             yield number
             if self._wrote:
-                self.rows("UPDATE store_meta SET commit_no = ?", [number])
+                # One call for two statements; the number is ours, the text is bound.
                 self.rows(
-                    "INSERT INTO commit_log (commit_no, what) VALUES (?, ?)",
-                    [number, what],
+                    f"UPDATE store_meta SET commit_no = {number:d}; "
+                    f"INSERT INTO commit_log (commit_no, what) VALUES ({number:d}, ?)",
+                    [what],
                 )
             self.rows("COMMIT")
             self._last = number if self._wrote else last

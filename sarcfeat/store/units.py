@@ -332,7 +332,11 @@ def _feature_set(
 ) -> str:
     """Write the names of a feature set once; return its id."""
     name = _set_id(extractor, phase, names)
+    if name in db.lasting:
+        return name
     if db.rows("SELECT 1 FROM feature_set WHERE feature_set_id = ?", [name]):
+        # Nothing takes a feature set away: what was committed once is there.
+        db.lasting.add(name)
         return name
     address = f"{encoder.name}.{phase.lower()}"
     db.rows(
