@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -45,6 +46,10 @@ def fragments_of(
     A worker that dies (no memory, a crash in a library) or is late costs the unit that
     it was at, and nothing else: this process never opens an image itself.
     """
+    if joblib.effective_n_jobs(n_jobs) > 1:
+        # The longest first, as far as a file's size tells: no worker is left alone
+        # with the largest volume at the end.
+        tasks = sorted(tasks, key=_size, reverse=True)
     workers = isolated_each(
         _hand_in,
         (encoder, folder),
@@ -64,6 +69,14 @@ def fragments_of(
                 raise answer.error
     finally:
         workers.close()
+
+
+def _size(task: Task) -> int:
+    """Return the bytes of the image, 0 where it is not there (and will be said)."""
+    try:
+        return os.path.getsize(task.image_path)
+    except OSError:
+        return 0
 
 
 def _hand_in(shared: tuple[Encoder, RunFolder], task: Task) -> HandedIn:
