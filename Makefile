@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,radiomics)
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt
-	$(call install,radiomics$(comma)deep$(comma)dev)
+	$(call install,radiomics$(comma)deep$(comma)wsi$(comma)dev)
 
 demo: setup
 	$(BIN)/sarcfeat demo $(DEMO_FLAGS)

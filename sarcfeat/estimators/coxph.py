@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators._hazard_table import hazard_table
 from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.metrics import Concordance, concordance
@@ -327,7 +327,7 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         self.bic_ = float(np.log(self.n_events_)) * df - 2 * fit.loglik
         self.events_per_variable_ = self.n_events_ / df if df else float("inf")
         self.baseline_ = baseline_hazard(fit.state)
-        self.summary_ = _summary(self.coef_, self.se_, names, self.level)
+        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
         self.aliased_ = [n for n, out in zip(names, fit.aliased, strict=True) if out]
         if self.aliased_:
             warnings.warn(
@@ -360,21 +360,3 @@ def _reference(values: Floats, weight: Floats | None) -> Floats:
         return np.zeros(0)
     indicator = np.isin(values, (-1.0, 0.0, 1.0)).all(axis=0)
     return np.where(indicator, 0.0, np.average(values, axis=0, weights=weight))
-
-
-def _summary(coef: Floats, se: Floats, names: list[str], level: float) -> pd.DataFrame:
-    half = float(norm.ppf((1 + level) / 2)) * se
-    z = coef / se
-    with np.errstate(over="ignore"):
-        return pd.DataFrame(
-            {
-                "coef": coef,
-                "hazard_ratio": np.exp(coef),
-                "ci_low": np.exp(coef - half),
-                "ci_high": np.exp(coef + half),
-                "se": se,
-                "z": z,
-                "p": 2 * norm.sf(np.abs(z)),
-            },
-            index=pd.Index(names, name="feature", dtype="str"),
-        )

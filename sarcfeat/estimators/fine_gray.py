@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators._hazard_table import hazard_table
 from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
 from sarcfeat.exceptions import InvalidInput, NoComparablePairs, NothingSelected
 from sarcfeat.survival import (
@@ -79,6 +78,7 @@ class FineGray(SurvivalMixin, BaseEstimator):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from sarcfeat.survival import make_causes
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"size": rng.normal(size=200)})
@@ -169,7 +169,7 @@ class FineGray(SurvivalMixin, BaseEstimator):
         self.baseline_ = BaselineHazard(
             fit.time, fit.baseline, unknown, np.full((len(fit.time), p), np.nan)
         )
-        self.summary_ = _summary(self.coef_, self.se_, names, self.level)
+        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
         self.ranges_ = display_ranges(values, names)
         self.max_time_ = float(time.max())
         return self
@@ -294,21 +294,3 @@ def _independent(values: Floats) -> npt.NDArray[np.bool_]:
     Z = centred / np.where(flat, 1.0, length)
     left = np.abs(np.diag(np.linalg.qr(Z, mode="r")))
     return np.asarray(~flat & (left > 1e-7))
-
-
-def _summary(coef: Floats, se: Floats, names: list[str], level: float) -> pd.DataFrame:
-    half = float(norm.ppf((1 + level) / 2)) * se
-    z = coef / se
-    with np.errstate(over="ignore"):
-        return pd.DataFrame(
-            {
-                "coef": coef,
-                "hazard_ratio": np.exp(coef),
-                "ci_low": np.exp(coef - half),
-                "ci_high": np.exp(coef + half),
-                "se": se,
-                "z": z,
-                "p": 2 * norm.sf(np.abs(z)),
-            },
-            index=pd.Index(names, name="feature", dtype="str"),
-        )
