@@ -1,5 +1,6 @@
-"""Volumes, masks and tables: from a file to an array or a frame, with named errors."""
+"""Volumes, masks, bags and tables: from a file to an array, with named errors."""
 
+from sarcfeat.io.bag_ref import Bag, BagPart, BagRef
 from sarcfeat.io.deidentify import deidentify, deidentify_folder
 from sarcfeat.io.dicom import Series, find_series, find_source, read_series
 from sarcfeat.io.geometry import Geometry
@@ -13,6 +14,9 @@ from sarcfeat.io.trusted import refuse_untrusted
 from sarcfeat.io.volume import Volume, VolumeRef, pixel_hash, read_volume
 
 __all__ = [
+    "Bag",
+    "BagPart",
+    "BagRef",
     "Geometry",
     "Pseudonyms",
     "Series",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput, NonDeterministicExtraction, StoreError
-from sarcfeat.store.bagfile import FORMAT, bag_checksum, write_bag
+from sarcfeat.io.bagfile import FORMAT, bag_checksum, write_bag
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.identity import canonical_json, digest, file_sha256, unit_id
 from sarcfeat.store.patients import id_text

@@ -21,11 +21,11 @@ from sarcfeat.exceptions import (
     SarcfeatError,
 )
 from sarcfeat.io import read_table
+from sarcfeat.io.hdf5 import LAYOUTS, count_bad_rows, open_hdf5
 from sarcfeat.store.bag_intake import catalogue, refuse_other_dim
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.files import ATTEMPT, FAILURE_COLUMNS, Report, stat_of
-from sarcfeat.store.hdf5 import LAYOUTS, count_bad_rows, open_hdf5
 from sarcfeat.store.identity import digest, file_sha256, unit_id
 from sarcfeat.store.patients import id_text
 from sarcfeat.store.progress import progress_bar

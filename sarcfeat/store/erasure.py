@@ -11,7 +11,7 @@ from typing import Any
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import InputCorrupt, InvalidInput, SarcfeatError
-from sarcfeat.store.bagfile import open_bag
+from sarcfeat.io.bagfile import open_bag
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.frozen import rebuild
 from sarcfeat.store.garbage import remove

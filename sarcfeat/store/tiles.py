@@ -13,9 +13,9 @@ import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import InputCorrupt, InputMissing, InvalidInput, StoreError
-from sarcfeat.store.bagfile import BagFile, open_bag
+from sarcfeat.io.bagfile import BagFile, open_bag
+from sarcfeat.io.hdf5 import HDF5Bag, open_hdf5
 from sarcfeat.store.connection import Connection
-from sarcfeat.store.hdf5 import HDF5Bag, open_hdf5
 
 __all__ = ["BAG_COLUMNS", "Tiles", "bag_path", "bag_table", "open_held", "read_tiles"]
 
