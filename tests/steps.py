@@ -44,6 +44,7 @@ SETTINGS = {
     "MRMR": ({"k": 3}, "survival", True),
     "MedianImputer": ({}, None, False),
     "RandomSurvivalForest": ({"n_estimators": 3, **COMMON}, "survival", False),
+    "RestrictedCubicSpline": ({}, None, True),
     "RiskScore": ({"cv": 3, **COMMON}, "survival", False),
     "RobustClip": ({}, None, True),
     "StepwiseCox": ({}, "survival", False),

@@ -12,6 +12,7 @@ from sarcfeat.transform.imputer import Imputer
 from sarcfeat.transform.kappa_filter import KappaFilter
 from sarcfeat.transform.median_imputer import MedianImputer
 from sarcfeat.transform.mrmr import MRMR
+from sarcfeat.transform.restricted_cubic_spline import RestrictedCubicSpline
 from sarcfeat.transform.robust_clip import RobustClip
 from sarcfeat.transform.univariate_cox_filter import UnivariateCoxFilter
 from sarcfeat.transform.univariate_logistic_filter import UnivariateLogisticFilter
@@ -29,6 +30,7 @@ __all__ = [
     "Imputer",
     "KappaFilter",
     "MedianImputer",
+    "RestrictedCubicSpline",
     "RobustClip",
     "UnivariateCoxFilter",
     "UnivariateLogisticFilter",

@@ -1,0 +1,3 @@
+from sarcfeat.transform.restricted_cubic_spline import RestrictedCubicSpline
+
+ESTIMATORS = [(RestrictedCubicSpline(), {})]
