@@ -27,6 +27,7 @@ __all__ = [
     "MissingDependency",
     "NoComparablePairs",
     "NoEvents",
+    "NoResolution",
     "NonDeterministicExtraction",
     "NonFiniteVoxels",
     "NotConverged",
@@ -122,6 +123,10 @@ class NonFiniteVoxels(InvalidInput):
 
 class NoEvents(InvalidInput):
     """A survival model or metric was given no event to learn from."""
+
+
+class NoResolution(InvalidInput):
+    """A slide does not say how large its pixels are, or what it says cannot be."""
 
 
 class UnseenBatch(InvalidInput):

@@ -8,7 +8,9 @@ from sarcfeat.io.mask import read_mask, region_names
 from sarcfeat.io.model_file import load_model, save_model
 from sarcfeat.io.private_table import deidentify_table
 from sarcfeat.io.pseudonyms import Pseudonyms
+from sarcfeat.io.regions import Regions
 from sarcfeat.io.salt import create_salt, load_salt
+from sarcfeat.io.slide import Slide, open_slide
 from sarcfeat.io.tables import read_table
 from sarcfeat.io.trusted import refuse_untrusted
 from sarcfeat.io.volume import Volume, VolumeRef, pixel_hash, read_volume
@@ -19,7 +21,9 @@ __all__ = [
     "BagRef",
     "Geometry",
     "Pseudonyms",
+    "Regions",
     "Series",
+    "Slide",
     "Volume",
     "VolumeRef",
     "create_salt",
@@ -30,6 +34,7 @@ __all__ = [
     "find_source",
     "load_model",
     "load_salt",
+    "open_slide",
     "pixel_hash",
     "read_mask",
     "read_series",

@@ -1,0 +1,394 @@
+"""Slides that only tifffile reads: OME-TIFF with its pyramid, tiled or striped TIFF.
+
+A window is read by decoding the tiles it touches and no others.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import OrderedDict
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcfeat._validation import missing_dependency
+from sarcfeat.exceptions import InputCorrupt, InputTooLarge, InvalidInput
+from sarcfeat.io.memory import check_room
+from sarcfeat.io.safe_xml import parse_xml
+from sarcfeat.io.slide_level import Level
+
+__all__ = ["TiffSource", "is_ome", "is_tiff"]
+
+Pixels = npt.NDArray[np.uint8]
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+AXES = ("YXS", "YX", "SYX")
+JPEG = 7
+CACHE = 48_000_000  # bytes of decoded tiles kept
+# One tile of a slide; a strip as wide as a slide may be larger and is asked about.
+TILE = 64_000_000
+MICROMETRES = {
+    "nm": 1e-3,
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "mm": 1e3,
+    "cm": 1e4,
+    "m": 1e6,
+}
+PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # micrometres in an inch, in a centimetre
+
+
+def is_tiff(path: str | PathLike[str]) -> bool:
+    """Return whether a file begins as a TIFF."""
+    with open(path, "rb") as file:
+        return file.read(4) in MAGIC
+
+
+def is_ome(path: str | PathLike[str]) -> bool:
+    """Return whether a file is an OME-TIFF."""
+    with _opened(fspath(path)) as file:
+        return bool(file.is_ome)
+
+
+def _opened(path: str) -> Any:
+    try:
+        import tifffile
+    except ImportError as error:
+        raise missing_dependency("tifffile", "wsi") from error
+    try:
+        return tifffile.TiffFile(path)
+    except _broken() as error:
+        raise InputCorrupt(
+            f"{path} cannot be read as a TIFF: {error}. Copy it again from its source."
+        ) from error
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """Return what the libraries raise on bytes that are not what they should be."""
+    # TiffFileError and the codecs' errors are ValueError and RuntimeError.
+    return (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        struct.error,
+    )
+
+
+class TiffSource:
+    """One open TIFF.
+
+    Parameters
+    ----------
+    path : str
+        The slide.
+
+    Raises
+    ------
+    InputCorrupt
+        It cannot be read, or ends before its last tile.
+    InvalidInput
+        It is no 8-bit RGB or grey image.
+    """
+
+    reader = "tifffile"
+    found: dict[str, str]
+    levels: tuple[Level, ...]
+    mpp: tuple[float, float] | None
+    magnification: float | None
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._file: Any = None
+        self._pages: list[Any] = []
+        self._cache: OrderedDict[tuple[int, int], Pixels | None] = OrderedDict()
+        self._held = 0
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Close the file and open it anew."""
+        self.close()
+        self._file = _opened(self.path)
+        try:
+            self._pages = _pyramid(self.path, self._file)
+            first = self._pages[0]
+            for page in self._pages:
+                _check_page(self.path, page, self._file.filehandle.size)
+            self.levels = tuple(
+                Level(
+                    page.imagewidth,
+                    page.imagelength,
+                    (
+                        first.imagewidth / page.imagewidth
+                        + first.imagelength / page.imagelength
+                    )
+                    / 2,
+                )
+                for page in self._pages
+            )
+            self.mpp, self.magnification = _scale(self.path, self._file, first)
+        except (InputCorrupt, InputTooLarge, InvalidInput):
+            self.close()
+            raise
+        except _broken() as error:
+            self.close()
+            raise InputCorrupt(
+                f"{self.path} cannot be read as a TIFF: {error!r}. Copy it again from "
+                "its source."
+            ) from error
+        self.found = {
+            f"tiff.{name}": str(first.tags[name].value)
+            for name in ("Make", "Model")
+            if name in first.tags
+        }
+
+    def close(self) -> None:
+        """Let the file and the decoded tiles go."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._pages = []
+        self._cache.clear()
+        self._held = 0
+
+    def read(self, x: int, y: int, level: int, width: int, height: int) -> Pixels:
+        """Return pixels of a level from level-0 position (x, y); white outside."""
+        down = self.levels[level].downsample
+        left, top = round(x / down), round(y / down)
+        page = self._pages[level]
+        out = np.full((height, width, 3), 255, np.uint8)
+        tall, wide = _segment_size(page)
+        rows = range(
+            max(top, 0) // tall, -(-min(top + height, page.imagelength) // tall)
+        )
+        columns = range(
+            max(left, 0) // wide, -(-min(left + width, page.imagewidth) // wide)
+        )
+        for row in rows:
+            for column in columns:
+                tile = self._tile(level, row, column)
+                if tile is not None:
+                    _paste(tile, row * tall - top, column * wide - left, out)
+        return out
+
+    def _tile(self, level: int, row: int, column: int) -> Pixels | None:
+        page = self._pages[level]
+        tall, wide = _segment_size(page)
+        across = -(-page.imagewidth // wide)
+        index = row * across + column
+        key = (level, index)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        try:
+            tile = self._decoded(page, index)
+        except _broken() as error:
+            raise InputCorrupt(
+                f"{self.path} cannot be read: tile {column} of row {row} of level "
+                f"{level}: {error}. Copy the file again from its source, or leave this "
+                "tile out."
+            ) from error
+        if tile is not None:
+            # Tiles at the edge are padded; what lies beyond the image is white.
+            tile = tile[
+                : page.imagelength - row * tall, : page.imagewidth - column * wide
+            ]
+        self._cache[key] = tile
+        self._held += 0 if tile is None else tile.nbytes
+        while self._held > CACHE and len(self._cache) > 1:
+            old = self._cache.popitem(last=False)[1]
+            self._held -= 0 if old is None else old.nbytes
+        return tile
+
+    def _decoded(self, page: Any, index: int) -> Pixels | None:
+        per_plane = len(page.dataoffsets)
+        planes = 1
+        if page.planarconfig == 2 and page.samplesperpixel > 1:
+            planes = page.samplesperpixel
+            per_plane //= planes
+        parts = [
+            _decoded_segment(self._file.filehandle, page, index + plane * per_plane)
+            for plane in range(min(planes, 3))
+        ]
+        held = [part for part in parts if part is not None]
+        if len(held) < len(parts):
+            return None
+        pixels = held[0] if planes == 1 else np.concatenate(held, axis=-1)
+        return _as_rgb(pixels, page.photometric)
+
+
+def _decoded_segment(handle: Any, page: Any, index: int) -> Pixels | None:
+    count = page.databytecounts[index]
+    if not count:
+        return None
+    handle.seek(page.dataoffsets[index])
+    data = handle.read(count)
+    if len(data) < count:
+        raise ValueError(f"{count:,} bytes expected, {len(data):,} there")
+    if page.compression == JPEG:
+        _check_jpeg(data, page)
+    told = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+    pixels = page.decode(data, index, **told)[0]
+    return None if pixels is None else pixels[0]
+
+
+def _check_jpeg(data: bytes, page: Any) -> None:
+    """Refuse a JPEG that says it is larger than its tile, before it is decoded."""
+    height, width = _jpeg_size(data)
+    tall, wide = _segment_size(page)
+    if height > tall or width > wide:
+        raise ValueError(f"its JPEG has {width} × {height} pixels, not {wide} × {tall}")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Return height and width of the first frame; 0, 0 where there is none."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            return int(height), int(width)
+        if marker == 0xFF:
+            at += 1
+            continue
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0, 0
+
+
+def _as_rgb(pixels: Any, photometric: int) -> Pixels:
+    if pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    pixels = pixels[..., :3]
+    return np.ascontiguousarray(255 - pixels if photometric == 0 else pixels)
+
+
+def _segment_size(page: Any) -> tuple[int, int]:
+    if page.is_tiled:
+        return int(page.tilelength), int(page.tilewidth)
+    rows = min(int(page.rowsperstrip), int(page.imagelength))
+    return max(rows, 1), int(page.imagewidth)
+
+
+def _paste(tile: Pixels, top: int, left: int, out: Pixels) -> None:
+    height, width = tile.shape[:2]
+    rows = slice(max(top, 0), min(top + height, out.shape[0]))
+    columns = slice(max(left, 0), min(left + width, out.shape[1]))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        out[rows, columns] = tile[
+            rows.start - top : rows.stop - top,
+            columns.start - left : columns.stop - left,
+        ]
+
+
+def _pyramid(path: str, file: Any) -> list[Any]:
+    """Return the first page of each level of the first image."""
+    if not file.series:
+        raise InputCorrupt(f"{path} holds no image. Copy it again from its source.")
+    series = file.series[0]
+    if series.axes not in AXES:
+        raise InvalidInput(
+            f"{path} has the axes {series.axes} and the shape {series.shape}; expected "
+            "one RGB or grey image. Export the brightfield image alone."
+        )
+    pages = [level.keyframe for level in series.levels]
+    if len(pages) == 1:
+        # A pyramid of plain pages: reduced copies of the first, each smaller.
+        for page in file.pages:
+            if page.subfiletype & 1 and _is_copy(page.keyframe, pages[0], pages[-1]):
+                pages.append(page)
+    return pages
+
+
+def _is_copy(page: Any, first: Any, last: Any) -> bool:
+    down = first.imagewidth / page.imagewidth
+    same = abs(first.imagelength / page.imagelength / down - 1) < 0.02
+    return bool(same and page.is_tiled and page.imagewidth < last.imagewidth)
+
+
+def _check_page(path: str, page: Any, size: int) -> None:
+    if page.dtype != np.uint8:
+        raise InvalidInput(
+            f"{path} has pixels of kind {page.dtype}; expected 8 bits a colour. "
+            "Convert it to 8-bit RGB."
+        )
+    tall, wide = _segment_size(page)
+    if min(tall, wide) < 1:
+        raise InputCorrupt(f"{path} has tiles of {wide} × {tall} pixels.")
+    if tall * wide * page.samplesperpixel > TILE:
+        if page.is_tiled:
+            raise InputTooLarge(
+                f"{path} says its tiles have {wide:,} × {tall:,} pixels. The header is "
+                "damaged, or the file is no slide: convert it with tiles of 512."
+            )
+        check_room(path, (wide, tall), int(page.samplesperpixel))
+    expected = -(-page.imagelength // tall) * -(-page.imagewidth // wide)
+    if page.planarconfig == 2:
+        expected *= page.samplesperpixel
+    counts, offsets = page.databytecounts, page.dataoffsets
+    if len(counts) != expected or len(offsets) != expected:
+        raise InputCorrupt(
+            f"{path} lists {len(offsets):,} tiles of {expected:,}. The header is "
+            "damaged: copy the file again."
+        )
+    end = max((a + b for a, b in zip(offsets, counts, strict=True)), default=0)
+    if end > size:
+        raise InputCorrupt(
+            f"{path} is cut off: its last tile ends at byte {end:,}, the file at "
+            f"{size:,}. Copy it again from its source."
+        )
+
+
+def _scale(
+    path: str, file: Any, page: Any
+) -> tuple[tuple[float, float] | None, float | None]:
+    """Return µm per pixel along x and y, and the magnification, as far as told."""
+    if file.is_ome:
+        return _ome_scale(path, file.ome_metadata)
+    unit = PER_UNIT.get(int(page.tags.valueof("ResolutionUnit", 2)))
+    across = _ratio(page.tags.valueof("XResolution"))
+    down = _ratio(page.tags.valueof("YResolution"))
+    if unit is None or not across or not down:
+        return None, None
+    return (unit / across, unit / down), None
+
+
+def _ratio(value: Any) -> float | None:
+    if not isinstance(value, tuple) or len(value) != 2 or not value[0] or not value[1]:
+        return None
+    return float(value[0]) / float(value[1])
+
+
+def _ome_scale(path: str, text: str) -> tuple[tuple[float, float] | None, float | None]:
+    root = parse_xml(text, f"{path} (its OME description)")
+    sizes: list[float] = []
+    magnification = None
+    for element in root.iter():
+        tag = element.tag.rpartition(":")[2].rpartition("}")[2]
+        if tag == "Pixels" and not sizes:
+            sizes = [_micrometres(element.attrib, axis) for axis in "XY"]
+        if tag == "Objective" and magnification is None:
+            magnification = _positive(element.get("NominalMagnification"))
+    if len(sizes) == 2 and all(size > 0 for size in sizes):
+        return (sizes[0], sizes[1]), magnification
+    return None, magnification
+
+
+def _micrometres(told: dict[str, str], axis: str) -> float:
+    unit = MICROMETRES.get(told.get(f"PhysicalSize{axis}Unit", "µm"), 0.0)
+    return (_positive(told.get(f"PhysicalSize{axis}")) or 0.0) * unit
+
+
+def _positive(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number > 0 else None
