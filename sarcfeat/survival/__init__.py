@@ -20,6 +20,10 @@ from sarcfeat.survival.kaplan_meier import (
 from sarcfeat.survival.logrank import LogRank, logrank
 from sarcfeat.survival.logrank_pairwise import pairwise_logrank
 from sarcfeat.survival.logrank_trend import TrendTest, logrank_trend
+from sarcfeat.survival.maximally_selected import (
+    MaximallySelected,
+    maximally_selected_logrank,
+)
 from sarcfeat.survival.pairs import Pairs, count_pairs, pairs_of_each
 from sarcfeat.survival.proportional_hazards import cox_zph
 from sarcfeat.survival.risk_sets import RiskSets
@@ -36,6 +40,7 @@ __all__ = [
     "GrayTest",
     "KaplanMeier",
     "LogRank",
+    "MaximallySelected",
     "Pairs",
     "Quantile",
     "RiskSets",
@@ -58,6 +63,7 @@ __all__ = [
     "logrank_trend",
     "make_causes",
     "make_y",
+    "maximally_selected_logrank",
     "nelson_aalen",
     "pairs_of_each",
     "pairwise_logrank",

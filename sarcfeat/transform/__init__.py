@@ -10,8 +10,10 @@ from sarcfeat.transform.drop_duplicates import DropDuplicates
 from sarcfeat.transform.icc_filter import ICCFilter
 from sarcfeat.transform.imputer import Imputer
 from sarcfeat.transform.kappa_filter import KappaFilter
+from sarcfeat.transform.median_cut import MedianCut
 from sarcfeat.transform.median_imputer import MedianImputer
 from sarcfeat.transform.mrmr import MRMR
+from sarcfeat.transform.optimal_cut import OptimalCut
 from sarcfeat.transform.restricted_cubic_spline import RestrictedCubicSpline
 from sarcfeat.transform.robust_clip import RobustClip
 from sarcfeat.transform.univariate_cox_filter import UnivariateCoxFilter
@@ -29,7 +31,9 @@ __all__ = [
     "ICCFilter",
     "Imputer",
     "KappaFilter",
+    "MedianCut",
     "MedianImputer",
+    "OptimalCut",
     "RestrictedCubicSpline",
     "RobustClip",
     "UnivariateCoxFilter",

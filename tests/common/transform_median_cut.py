@@ -1,0 +1,3 @@
+from sarcfeat.transform import MedianCut
+
+ESTIMATORS = [(MedianCut(), {})]

@@ -1,0 +1,4 @@
+from sarcfeat.transform import OptimalCut
+from tests.adapters import survival
+
+ESTIMATORS = [(survival(OptimalCut()), {})]
