@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
 from sarcfeat.transform import RestrictedCubicSpline
-from sarcfeat.transform._spline_basis import (
+from sarcfeat.transform.spline_basis import (
     default_knots,
     spline_basis,
     turning_points,
