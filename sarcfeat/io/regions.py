@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from sarcfeat._validation import missing_dependency
-from sarcfeat.exceptions import InvalidInput
+from sarcfeat._validation import did_you_mean, listed, pick
+from sarcfeat.exceptions import InvalidInput, UnknownName
+from sarcfeat.io.annotation import Annotation, areas_of
+from sarcfeat.io.annotation import shapely_library as _shapely
+from sarcfeat.io.region_spellings import REGION_SPELLINGS, plain_name, spellings_of
+from sarcfeat.io.slide_properties import check_mpp
 
-__all__ = ["Regions"]
-
-
-def _shapely() -> Any:
-    try:
-        import shapely
-    except ImportError as error:
-        raise missing_dependency("shapely", "wsi") from error
-    return shapely
+__all__ = ["REGION_SPELLINGS", "Regions", "derive_regions", "named_regions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,3 +171,187 @@ class Regions:
             raise InvalidInput(
                 f"These are no regions: {error!r}; expected what Regions.to_dict gives."
             ) from error
+
+
+def named_regions(
+    annotations: Iterable[Annotation],
+    names: Mapping[str, str | Sequence[str]] | None = None,
+    *,
+    ignore: Sequence[str] = (),
+) -> Regions:
+    """Return the regions that annotations name.
+
+    Several annotations of one region make one. Where regions overlap, the one listed
+    first in `names` has the point (by default the centre before the periphery before
+    the ring).
+
+    Parameters
+    ----------
+    annotations : iterable of Annotation
+        As :func:`read_annotations` gives them.
+    names : mapping of region to spellings, optional
+        Such as ``{"C": ["centre", "core"], "P": "periphery"}``. Case, accents, spaces,
+        hyphens and a number at the end do not count. By default C, P and R in six
+        languages (``REGION_SPELLINGS``).
+    ignore : sequence of str
+        Names that mark something else, such as ``["artefact", "scale bar"]``.
+
+    Returns
+    -------
+    Regions
+        Every region of `names`, in that order, empty where nobody drew it.
+
+    Raises
+    ------
+    UnknownName
+        An annotation has a name that is none of these; all such names are listed.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> drawn = [
+    ...     Annotation("Periphery", shapely.box(0, 0, 9, 9), "freehand"),
+    ...     Annotation("Centre 1", shapely.box(3, 3, 6, 6), "freehand"),
+    ... ]
+    >>> regions = named_regions(drawn)
+    >>> regions.names, regions.label([[4, 4], [1, 1]]).tolist()
+    (('C', 'P', 'R'), [1, 2])
+    >>> named_regions([Annotation("Center", drawn[0].polygon, "freehand")],
+    ...               {"C": "Zentrum"})
+    Traceback (most recent call last):
+    ...
+    sarcfeat.exceptions.UnknownName: ...'Center'... Did you mean 'Zentrum'? ...
+    """
+    shapely = _shapely()
+    spellings = spellings_of(names)
+    order = list(REGION_SPELLINGS if names is None else names)
+    passed = {plain_name(name) for name in ignore}
+    parts: dict[str, list[Any]] = {region: [] for region in order}
+    notes, unknown = [], []
+    for one in annotations:
+        key = plain_name(one.name)
+        if key in passed:
+            notes.append(f"{one.name!r} was left out, as asked")
+        elif key in spellings:
+            parts[spellings[key]].append(one.polygon)
+            notes += [f"{one.name!r}: {note}" for note in one.notes]
+        else:
+            unknown.append(one.name)
+    if unknown:
+        _refuse_unknown(unknown, names, order)
+    polygons = tuple(shapely.union_all(parts[region]) for region in order)
+    return Regions(tuple(order), polygons, tuple(notes))
+
+
+def _refuse_unknown(
+    unknown: list[str],
+    names: Mapping[str, str | Sequence[str]] | None,
+    order: list[str],
+) -> NoReturn:
+    known: list[str] = []
+    for region, told in (REGION_SPELLINGS if names is None else names).items():
+        known += [region, *([told] if isinstance(told, str) else told)]
+    lowered = {name.casefold(): name for name in known}
+    told = sorted({repr(name) for name in unknown})
+    hint = did_you_mean(unknown[0].casefold(), lowered)
+    for low, name in lowered.items():
+        hint = hint.replace(f"{low!r}", f"{name!r}")
+    raise UnknownName(
+        f"No region goes by the annotation's name {listed(told, 12)}.{hint} Regions: "
+        f"{listed(order, 12)}. Say what it means with names={{region: spelling}}, or "
+        "that it means nothing here with ignore=[name]."
+    )
+
+
+def derive_regions(
+    annotations: Iterable[Annotation],
+    *,
+    mpp: float,
+    periphery: float = 10.0,
+    ring: float = 10.0,
+    outline: str | None = None,
+    slide_size: tuple[int, int] | None = None,
+) -> Regions:
+    """Return centre, periphery and surroundings of a tumour from its outline alone.
+
+    The periphery P is what lies inside, up to `periphery` millimetres from the margin;
+    the centre C is deeper; the ring R lies outside, up to `ring` millimetres away.
+
+    Parameters
+    ----------
+    annotations : iterable of Annotation
+        The tumour's outline; several pieces of one tumour are taken together.
+    mpp : float
+        Micrometres per pixel of level 0.
+    periphery, ring : float
+        Widths in millimetres; ``ring=0`` for no ring.
+    outline : str, optional
+        The name of the annotations that are the tumour, where there are others too.
+    slide_size : tuple of int, optional
+        Width and height of level 0; the ring ends there.
+
+    Returns
+    -------
+    Regions
+        C, P and R. C is empty in a tumour that is nowhere that deep.
+
+    Raises
+    ------
+    InvalidInput
+        No annotation, several names and no `outline`, or a width that is none.
+    UnknownName
+        Nothing is called `outline`.
+
+    References
+    ----------
+    Michot et al. (2025): centre "deeper than 10 mm", periphery 0–10 mm.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> tumour = Annotation("tumour", shapely.box(0, 0, 300, 300), "freehand")
+    >>> regions = derive_regions([tumour], mpp=100.0)  # 30 mm a side
+    >>> {name: round(area) for name, area in regions.areas(100.0).items()}
+    {'C': 100, 'P': 800, 'R': 1514}
+    """
+    shapely = _shapely()
+    pixel = check_mpp(mpp) / 1000
+    for name, width in (("periphery", periphery), ("ring", ring)):
+        if not (np.isfinite(width) and width >= 0) or (
+            name == "periphery" and not width
+        ):
+            raise InvalidInput(f"{name}={width!r}; expected millimetres, such as 10.")
+    chosen = _outlines(list(annotations), outline)
+    tumour = shapely.union_all([one.polygon for one in chosen])
+    centre = tumour.buffer(-periphery / pixel)
+    around = tumour.buffer(ring / pixel) if ring else shapely.Polygon()
+    around = shapely.difference(around, tumour)
+    if slide_size is not None:
+        around = shapely.intersection(around, shapely.box(0, 0, *slide_size))
+    notes = [f"{one.name!r}: {note}" for one in chosen for note in one.notes]
+    notes.append(
+        f"derived from the outline ({len(chosen)} drawn): periphery {periphery:g} mm, "
+        f"ring {ring:g} mm, {mpp:.6g} µm per pixel"
+    )
+    shapes = (centre, shapely.difference(tumour, centre), around)
+    return Regions(
+        ("C", "P", "R"), tuple(areas_of(one) for one in shapes), tuple(notes)
+    )
+
+
+def _outlines(annotations: list[Annotation], outline: str | None) -> list[Annotation]:
+    if not annotations:
+        raise InvalidInput("There is no annotation to derive regions from.")
+    names = sorted({one.name for one in annotations})
+    if outline is None:
+        if len({plain_name(name) for name in names}) > 1:
+            raise InvalidInput(
+                f"The annotations are called {listed(map(repr, names))}; say which is "
+                f"the tumour with outline={names[0]!r} or another of them."
+            )
+        return annotations
+    key = plain_name(outline)
+    chosen = [one for one in annotations if plain_name(one.name) == key]
+    if not chosen:
+        pick(outline, names, "annotation")
+    return chosen

@@ -43,7 +43,7 @@ class PlainSource:
         self.found: dict[str, str] = {}
         self._pixels = _decoded(path)
         height, width = self._pixels.shape[:2]
-        self.levels = (Level(width, height, 1.0),)
+        self.levels: tuple[Level, ...] = (Level(width, height, 1.0),)
 
     def reopen(self) -> None:
         """Read the picture anew."""

@@ -5,9 +5,9 @@ A window is read by decoding the tiles it touches and no others.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections import OrderedDict
+from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import Any
 
@@ -17,10 +17,10 @@ import numpy.typing as npt
 from sarcfeat._validation import missing_dependency
 from sarcfeat.exceptions import InputCorrupt, InputTooLarge, InvalidInput
 from sarcfeat.io.memory import check_room
-from sarcfeat.io.safe_xml import parse_xml
 from sarcfeat.io.slide_level import Level
+from sarcfeat.io.tiff_scale import tiff_scale
 
-__all__ = ["TiffSource", "is_ome", "is_tiff"]
+__all__ = ["TiffSource", "is_ome", "is_tiff", "private_tags"]
 
 Pixels = npt.NDArray[np.uint8]
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -29,16 +29,6 @@ JPEG = 7
 CACHE = 48_000_000  # bytes of decoded tiles kept
 # One tile of a slide; a strip as wide as a slide may be larger and is asked about.
 TILE = 64_000_000
-MICROMETRES = {
-    "nm": 1e-3,
-    "µm": 1.0,
-    "μm": 1.0,
-    "um": 1.0,
-    "mm": 1e3,
-    "cm": 1e4,
-    "m": 1e6,
-}
-PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # micrometres in an inch, in a centimetre
 
 
 def is_tiff(path: str | PathLike[str]) -> bool:
@@ -51,6 +41,13 @@ def is_ome(path: str | PathLike[str]) -> bool:
     """Return whether a file is an OME-TIFF."""
     with _opened(fspath(path)) as file:
         return bool(file.is_ome)
+
+
+def private_tags(path: str, codes: Sequence[int]) -> dict[int, str]:
+    """Return those of some tags of the first page that are there, as text."""
+    with _opened(path) as file:
+        tags = file.pages[0].tags
+        return {code: str(tags[code].value) for code in codes if code in tags}
 
 
 def _opened(path: str) -> Any:
@@ -134,7 +131,7 @@ class TiffSource:
                 )
                 for page in self._pages
             )
-            self.mpp, self.magnification = _scale(self.path, self._file, first)
+            self.mpp, self.magnification = tiff_scale(self.path, self._file, first)
         except (InputCorrupt, InputTooLarge, InvalidInput):
             self.close()
             raise
@@ -344,51 +341,3 @@ def _check_page(path: str, page: Any, size: int) -> None:
             f"{path} is cut off: its last tile ends at byte {end:,}, the file at "
             f"{size:,}. Copy it again from its source."
         )
-
-
-def _scale(
-    path: str, file: Any, page: Any
-) -> tuple[tuple[float, float] | None, float | None]:
-    """Return µm per pixel along x and y, and the magnification, as far as told."""
-    if file.is_ome:
-        return _ome_scale(path, file.ome_metadata)
-    unit = PER_UNIT.get(int(page.tags.valueof("ResolutionUnit", 2)))
-    across = _ratio(page.tags.valueof("XResolution"))
-    down = _ratio(page.tags.valueof("YResolution"))
-    if unit is None or not across or not down:
-        return None, None
-    return (unit / across, unit / down), None
-
-
-def _ratio(value: Any) -> float | None:
-    if not isinstance(value, tuple) or len(value) != 2 or not value[0] or not value[1]:
-        return None
-    return float(value[0]) / float(value[1])
-
-
-def _ome_scale(path: str, text: str) -> tuple[tuple[float, float] | None, float | None]:
-    root = parse_xml(text, f"{path} (its OME description)")
-    sizes: list[float] = []
-    magnification = None
-    for element in root.iter():
-        tag = element.tag.rpartition(":")[2].rpartition("}")[2]
-        if tag == "Pixels" and not sizes:
-            sizes = [_micrometres(element.attrib, axis) for axis in "XY"]
-        if tag == "Objective" and magnification is None:
-            magnification = _positive(element.get("NominalMagnification"))
-    if len(sizes) == 2 and all(size > 0 for size in sizes):
-        return (sizes[0], sizes[1]), magnification
-    return None, magnification
-
-
-def _micrometres(told: dict[str, str], axis: str) -> float:
-    unit = MICROMETRES.get(told.get(f"PhysicalSize{axis}Unit", "µm"), 0.0)
-    return (_positive(told.get(f"PhysicalSize{axis}")) or 0.0) * unit
-
-
-def _positive(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number > 0 else None
