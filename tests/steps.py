@@ -41,6 +41,7 @@ SETTINGS = {
     "LassoCox": ({"cv": 3, "n_lambda": 20, **COMMON}, "survival", False),
     "LassoCoxSelector": ({}, "survival", False),
     "LassoLogistic": ({"cv": 3, "n_lambda": 20, **COMMON}, "binary", False),
+    "Logistic": ({}, "binary", False),
     "MRMR": ({"k": 3}, "survival", True),
     "MedianCut": ({}, None, True),
     "MedianImputer": ({}, None, False),

@@ -8,6 +8,7 @@ from sarcfeat.estimators.gradient_boosting import GradientBoostingCox
 from sarcfeat.estimators.lasso_cox import LassoCox
 from sarcfeat.estimators.lasso_cox_selector import LassoCoxSelector
 from sarcfeat.estimators.lasso_logistic import LassoLogistic
+from sarcfeat.estimators.logistic import Logistic
 from sarcfeat.estimators.random_survival_forest import RandomSurvivalForest
 from sarcfeat.estimators.risk_score import RiskScore
 from sarcfeat.estimators.stepwise_cox import StepwiseCox
@@ -22,6 +23,7 @@ __all__ = [
     "LassoCox",
     "LassoCoxSelector",
     "LassoLogistic",
+    "Logistic",
     "RandomSurvivalForest",
     "RiskScore",
     "StepwiseCox",

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sarcfeat._validation import is_frame, listed, select_columns
 from sarcfeat.exceptions import InvalidInput
 
-__all__ = ["feature_names", "fit_matrix", "predict_matrix"]
+__all__ = ["feature_names", "fit_matrix", "independent_columns", "predict_matrix"]
 
 
 def fit_matrix(estimator: Any, X: Any) -> NDArray[np.float64]:
@@ -47,6 +47,18 @@ def feature_names(estimator: Any) -> NDArray[np.object_]:
     if hasattr(estimator, "feature_names_in_"):
         return np.asarray(estimator.feature_names_in_, dtype=object)
     return np.array([f"x{j}" for j in range(estimator.n_features_in_)], dtype=object)
+
+
+def independent_columns(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the columns that vary and are not given by the columns before them."""
+    if not values.shape[1]:
+        return np.zeros(0, dtype=bool)
+    centred = values - values.mean(axis=0)
+    length = np.linalg.norm(centred, axis=0)
+    flat = length <= 1e-12 * (1 + np.abs(values).max(axis=0)) * np.sqrt(len(values))
+    Z = centred / np.where(flat, 1.0, length)
+    left = np.abs(np.diag(np.linalg.qr(Z, mode="r")))
+    return np.asarray(~flat & (left > 1e-7))
 
 
 def _refuse_missing(estimator: Any, X: pd.DataFrame) -> None:

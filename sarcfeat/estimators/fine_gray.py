@@ -14,8 +14,18 @@ from sklearn.utils.validation import check_is_fitted
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._hazard_table import hazard_table
-from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
-from sarcfeat.exceptions import InvalidInput, NoComparablePairs, NothingSelected
+from sarcfeat.estimators._matrix import (
+    feature_names,
+    fit_matrix,
+    independent_columns,
+    predict_matrix,
+)
+from sarcfeat.exceptions import (
+    InvalidInput,
+    NoComparablePairs,
+    NoEvents,
+    NothingSelected,
+)
 from sarcfeat.survival import (
     BaselineHazard,
     SurvivalMixin,
@@ -129,7 +139,7 @@ class FineGray(SurvivalMixin, BaseEstimator):
         InvalidInput
             Text columns, as many columns as patients, or a y of another kind.
         NoEvents
-            No patient had an event of the cause.
+            Fewer than two patients had an event of the cause.
 
         Warns
         -----
@@ -150,6 +160,7 @@ class FineGray(SurvivalMixin, BaseEstimator):
             time,
             cause=self.cause,
             ties=self.ties,
+            names=[n for n, k in zip(names, kept, strict=True) if k],
             max_iter=self.max_iter,
         )
         p = len(names)
@@ -260,12 +271,17 @@ class FineGray(SurvivalMixin, BaseEstimator):
         """Mark the columns that can be fitted; the others keep the coefficient 0."""
         n, p = values.shape
         events = int((status == self.cause).sum())
+        if events < 2:
+            raise NoEvents(
+                f"There is 1 event of cause {self.cause} among {n} patients; a model "
+                "needs at least 2. Choose an endpoint with more events."
+            )
         if p and p >= n:
             raise InvalidInput(
                 f"A Fine–Gray model of {p} columns cannot be fitted on {n} patients "
                 f"({events / p:.2f} events a column). Select columns first."
             )
-        kept = _independent(values)
+        kept = independent_columns(values)
         if not kept.any():
             warnings.warn(
                 "X has no column that varies; the Fine–Gray model predicts the same "
@@ -282,15 +298,3 @@ class FineGray(SurvivalMixin, BaseEstimator):
                 stacklevel=3,
             )
         return kept
-
-
-def _independent(values: Floats) -> npt.NDArray[np.bool_]:
-    """Mark the columns that vary and are not given by the columns before them."""
-    if not values.shape[1]:
-        return np.zeros(0, dtype=bool)
-    centred = values - values.mean(axis=0)
-    length = np.linalg.norm(centred, axis=0)
-    flat = length <= 1e-12 * (1 + np.abs(values).max(axis=0)) * np.sqrt(len(values))
-    Z = centred / np.where(flat, 1.0, length)
-    left = np.abs(np.diag(np.linalg.qr(Z, mode="r")))
-    return np.asarray(~flat & (left > 1e-7))

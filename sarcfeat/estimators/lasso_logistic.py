@@ -12,12 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils.validation import _check_sample_weight
 
 from sarcfeat._validation import (
     HasMethods,
@@ -26,6 +21,7 @@ from sarcfeat._validation import (
     check_params,
     listed,
 )
+from sarcfeat.estimators._classes import two_classes
 from sarcfeat.estimators._elastic_net import (
     Curve,
     coefficient_table,
@@ -221,7 +217,7 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):
         """
         check_params(self)
         matrix = fit_matrix(self, X)
-        codes = self._codes(y, len(matrix))
+        codes = two_classes(self, y, len(matrix))
         weight = _check_sample_weight(
             sample_weight, matrix, dtype=np.float64, ensure_non_negative=True
         )
@@ -302,23 +298,6 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
-
-    def _codes(self, y: Any, n: int) -> NDArray[np.intp]:
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(np.empty((n, 0)), y)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) > 2:
-            raise InvalidInput(
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(y)}, with the labels {listed(self.classes_)}."
-            )
-        if len(self.classes_) < 2:
-            raise InvalidInput(
-                "LassoLogistic can't be fitted when only one class is present: all "
-                f"{n} patients are {listed(self.classes_)}."
-            )
-        return np.asarray(codes.ravel(), dtype=np.intp)
 
     def _net(self, p: int) -> PenalisedGLM:
         tol, most = EXACTNESS[self.engine]

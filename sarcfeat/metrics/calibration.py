@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
+from scipy.special import logit
 from scipy.stats import chi2, norm
 
 from sarcfeat.metrics.binary import check_binary, check_probability
+from sarcfeat.metrics.logistic_fit import fit_logistic
 from sarcfeat.metrics.lowess import lowess
 
 __all__ = ["Calibration", "calibration"]
 
 Floats = npt.NDArray[np.float64]
-
-_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,10 @@ def calibration(
     inside = (risk > 0) & (risk < 1)
     outcome, eta = flags[inside].astype(float), logit(risk[inside])
     n, z = len(outcome), float(norm.ppf((1 + level) / 2))
-    b, se, deviance = _logistic(np.c_[np.ones(n), eta], outcome, np.zeros(n))
-    a, a_se, _ = _logistic(np.ones((n, 1)), outcome, eta)
+    line = fit_logistic(np.c_[np.ones(n), eta], outcome)
+    large = fit_logistic(np.ones((n, 1)), outcome, offset=eta)
+    b, se, deviance = line.coef, np.sqrt(np.diag(line.vcov)), -2 * line.loglik
+    a, a_se = large.coef, np.sqrt(np.diag(large.vcov))
     plain = -2 * _loglik(outcome, eta)
     share = outcome.mean()
     null = -2 * _loglik(outcome, np.full(n, logit(share)))
@@ -153,24 +154,3 @@ def calibration(
 
 def _loglik(y: Floats, eta: Floats) -> float:
     return float(y @ eta - np.logaddexp(0, eta).sum())
-
-
-def _logistic(X: Floats, y: Floats, offset: Floats) -> tuple[Floats, Floats, float]:
-    """Fit by Newton's method; return coefficients, errors and deviance."""
-    b = np.zeros(X.shape[1])
-    b[0] = logit(np.clip(y.mean(), 1e-6, 1 - 1e-6)) - offset.mean()
-    value = _loglik(y, X @ b + offset)
-    for _ in range(_STEPS):
-        mu = expit(X @ b + offset)
-        information = X.T @ ((mu * (1 - mu))[:, None] * X)
-        step = np.linalg.lstsq(information, X.T @ (y - mu), rcond=None)[0]
-        while _loglik(y, X @ (b + step) + offset) < value - 1e-12 * (1 + abs(value)):
-            step = step / 2
-        b, before = b + step, value
-        value = _loglik(y, X @ b + offset)
-        if np.abs(step).max() < 1e-10 * (1 + np.abs(b).max()) or value == before:
-            break
-    mu = expit(X @ b + offset)
-    information = X.T @ ((mu * (1 - mu))[:, None] * X)
-    vcov = np.linalg.pinv(information, hermitian=True)
-    return b, np.sqrt(np.diag(vcov)), -2 * value
