@@ -50,7 +50,7 @@ class EngineModel(SurvivalMixin, BaseEstimator):
         InvalidInput
             Text columns, missing values, or weights the model cannot use.
         NoEvents
-            No patient had the event.
+            Fewer than two patients had the event.
 
         Warns
         -----
@@ -59,7 +59,7 @@ class EngineModel(SurvivalMixin, BaseEstimator):
         """
         check_params(self)
         values = fit_matrix(self, X)
-        event, time = check_y(y, n=len(values), min_events=1)
+        event, time = check_y(y, n=len(values), min_events=2)
         self.max_time_ = float(time.max())
         self.model_ = None
         if not values.shape[1]:

@@ -158,7 +158,7 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         InvalidInput
             Text columns, or as many columns as patients.
         NoEvents
-            No patient had the event.
+            Fewer than two patients had the event.
 
         Warns
         -----
@@ -169,7 +169,7 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         """
         check_params(self)
         values = fit_matrix(self, X)
-        event, time = check_y(y, n=len(values), min_events=1)
+        event, time = check_y(y, n=len(values), min_events=2)
         values, event, time, weight = _weighted(values, event, time, sample_weight)
         self._check_size(values, event)
         names = [str(name) for name in feature_names(self)]

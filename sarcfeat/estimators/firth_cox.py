@@ -93,16 +93,21 @@ class FirthCox(SurvivalMixin, BaseEstimator):
         Raises
         ------
         InvalidInput
-            No column, a constant one, or text.
+            No column, a constant one, as many as patients, or text.
         NoEvents
-            No patient had the event.
+            Fewer than two patients had the event.
         """
         from firthmodels import FirthCoxPH
 
         check_params(self)
         values = fit_matrix(self, X)
-        event, time = check_y(y, n=len(values), min_events=1)
+        event, time = check_y(y, n=len(values), min_events=2)
         names = [str(name) for name in feature_names(self)]
+        if len(names) >= len(values):
+            raise InvalidInput(
+                f"FirthCox needs fewer columns than patients; got {len(names)} columns "
+                f"and {len(values)} patients. Select columns first, or use LassoCox."
+            )
         scale = values.std(axis=0)
         if not names or not scale.all():
             flat = [n for n, s in zip(names, scale, strict=True) if s == 0]

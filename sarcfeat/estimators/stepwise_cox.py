@@ -116,7 +116,7 @@ class StepwiseCox(SurvivalMixin, BaseEstimator):
             A term names an unknown column, or (backward and both) as many columns as
             patients.
         NoEvents
-            No patient had the event.
+            Fewer than two patients had the event.
 
         Warns
         -----
@@ -125,7 +125,7 @@ class StepwiseCox(SurvivalMixin, BaseEstimator):
         """
         check_params(self)
         values = fit_matrix(self, X)
-        event, time = check_y(y, n=len(values), min_events=1)
+        event, time = check_y(y, n=len(values), min_events=2)
         names = [str(name) for name in feature_names(self)]
         terms = _terms(names, self.terms)
         n, p = values.shape

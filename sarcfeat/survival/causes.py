@@ -65,7 +65,8 @@ def check_causes(
         found = sorted(set(codes.tolist()) - {0})
         raise NoEvents(
             f"None of the {len(codes)} patients had an event of cause {cause}; the "
-            f"causes that occur are {found or 'none'}."
+            f"causes that occur are {found or 'none'}. Choose another endpoint or "
+            "cause."
         )
     return codes, y["time"]
 

@@ -10,6 +10,7 @@ time, and a fit costs O(n p^2) a step.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,6 +78,7 @@ def fit_fine_gray(
     *,
     cause: int = 1,
     ties: str = "together",
+    names: Sequence[str] | None = None,
     max_iter: int = 50,
 ) -> FineGrayFit:
     """Fit Fine and Gray's model by Newton's method.
@@ -93,6 +95,8 @@ def fit_fine_gray(
         Where an event and a censoring share a time; as
         :func:`censoring_curve`. ``together`` is ``cmprsk::crr``, ``event_first``
         ``survival::finegray``.
+    names : sequence of str, optional
+        Of the columns, for the warning.
     max_iter : int
         Newton steps before giving up.
 
@@ -152,9 +156,12 @@ def fit_fine_gray(
             break  # a flat likelihood and still a long step: no finite end
         converged = moved <= _STEP_DONE * (1 + float(np.abs(coef).max()))
     if not converged:
+        worst = int(np.abs(coef).argmax())
+        named = f"column {worst}" if names is None else f"{names[worst]!r}"
         warnings.warn(
-            f"The Fine–Gray fit did not converge in {n_iter} steps. A column may "
-            "separate the events; leave it out or merge its categories.",
+            f"The Fine–Gray fit did not converge in {n_iter} steps; {named} has the "
+            f"largest coefficient, {coef[worst] / scale[worst]:.3g}. It may separate "
+            "the events: leave it out or merge its categories.",
             NotConverged,
             stacklevel=2,
         )
