@@ -1,6 +1,7 @@
 """Volumes, masks, bags and tables: from a file to an array, with named errors."""
 
 from sarcfeat.io.annotations import Annotation, read_annotations
+from sarcfeat.io.bag_array import BagArray
 from sarcfeat.io.bag_ref import Bag, BagPart, BagRef
 from sarcfeat.io.deidentify import deidentify, deidentify_folder
 from sarcfeat.io.dicom import Series, find_series, find_source, read_series
@@ -25,6 +26,7 @@ __all__ = [
     "REGION_SPELLINGS",
     "Annotation",
     "Bag",
+    "BagArray",
     "BagPart",
     "BagRef",
     "Geometry",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import InputCorrupt, InputMissing, InvalidInput
@@ -205,6 +206,34 @@ class BagRef:
         for start in range(0, total, size):
             rows = np.arange(start, min(start + size, total))
             yield self._read(held, rows, None, total)
+
+    def places(self, regions: Sequence[str] | None = None) -> pd.DataFrame:
+        """Tell where every tile lies, without reading its features.
+
+        Parameters
+        ----------
+        regions : sequence of str, optional
+            Only tiles of these regions.
+
+        Returns
+        -------
+        DataFrame
+            ``slide, x, y, region`` (empty text for none), in the order of
+            :meth:`load`.
+        """
+        parts = []
+        for part, one in zip(self.parts, self._held(regions), strict=True):
+            rows = slice(None) if one.wanted is None else one.wanted
+            coords = one.file.coords()[rows]
+            words = np.array(["", *one.names], dtype=object)
+            codes = np.zeros(len(coords), np.uint8)
+            if one.codes is not None:
+                codes = one.codes[rows]
+            told = {"slide": part.slide, "x": coords[:, 0], "y": coords[:, 1]}
+            parts.append(pd.DataFrame({**told, "region": words[codes]}))
+        if not parts:
+            return pd.DataFrame(columns=["slide", "x", "y", "region"])
+        return pd.concat(parts, ignore_index=True)
 
     def _held(self, regions: Sequence[str] | None) -> list[_Held]:
         return [_open(self, part, regions) for part in self.parts]

@@ -11,6 +11,15 @@ try:
 except ImportError as error:
     raise missing_dependency("torch", "deep") from error
 
+from sarcfeat.nets.attention import (
+    AttentionPool,
+    BagNet,
+    MeanPool,
+    QueryPool,
+    Ragged,
+    TileStream,
+)
+from sarcfeat.nets.bags import Bags, bytes_per_tile
 from sarcfeat.nets.batches import event_balanced, shuffled
 from sarcfeat.nets.data import Arrays, Data, predict
 from sarcfeat.nets.densenet import densenet121
@@ -35,13 +44,21 @@ from sarcfeat.nets.weights import (
 
 __all__ = [
     "Arrays",
+    "AttentionPool",
+    "BagNet",
+    "Bags",
     "CoxLoss",
     "Data",
     "Epoch",
     "LogisticHazardLoss",
     "Loss",
+    "MeanPool",
+    "QueryPool",
+    "Ragged",
     "Recipe",
+    "TileStream",
     "Trained",
+    "bytes_per_tile",
     "densenet121",
     "draw_weights",
     "event_balanced",

@@ -8,11 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sarcfeat.nets.ahead import loaded
+
 __all__ = ["Arrays", "Data", "predict"]
 
 
 class Data(Protocol):
-    """Patients that a net can be fed, of which few are in memory at a time."""
+    """Patients that a net can be fed, of which few are in memory at a time.
+
+    Where it has ``prefetch = True``, the next batch is loaded in a thread while the
+    net works on the last.
+    """
 
     def __len__(self) -> int:
         """Return the number of patients."""
@@ -96,12 +102,17 @@ def predict(
     place = torch_device(device)
     was_training = module.training
     module.to(place).eval()
-    parts = []
     try:
         with torch.inference_mode(), autocast(place, precision):
-            for start in range(0, len(data), batch_size):
-                rows = np.arange(start, min(start + batch_size, len(data)))
-                parts.append(call(module, data.load(rows, None), place).float().cpu())
+            every = np.arange(len(data))
+            asked = [
+                (every[start : start + batch_size], None)
+                for start in range(0, len(data), batch_size)
+            ]
+            parts = [
+                call(module, inputs, place).float().cpu()
+                for inputs in loaded(data, asked)
+            ]
     finally:
         module.train(was_training)
     return torch.cat(parts).clone()

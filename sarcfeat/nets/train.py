@@ -25,7 +25,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -38,6 +38,7 @@ import torch
 from torch import Tensor, nn
 
 from sarcfeat.exceptions import InvalidInput, NotConverged
+from sarcfeat.nets.ahead import batches_of, loaded, seed_of
 from sarcfeat.nets.batches import event_balanced, shuffled
 from sarcfeat.nets.checkpoint import Standing, mark_of
 from sarcfeat.nets.data import Data, autocast, call, predict, torch_device
@@ -198,6 +199,7 @@ class _Run:
     valid_loss: Any = None
     valid_target: Any = None
     standing: Standing = field(default_factory=Standing)
+    inputs: Iterator[Any] = field(default_factory=lambda: iter(()))
 
     def __post_init__(self) -> None:
         self.device = torch_device(self.recipe.device)
@@ -235,14 +237,16 @@ class _Run:
     def _epoch(self, number: int) -> bool:
         """Train one epoch; return whether the numbers are still numbers."""
         rng = np.random.default_rng([self.recipe.random_state, number])
-        steps = self._deal(self.step_size, rng)
+        steps = [self._split(rows, rng) for rows in self._deal(self.step_size, rng)]
         if self.loss.over_cohort and len(steps) > 1 and self.standing.cache is None:
             self.standing.cache = self._predict(self.data)
         self.module.train()
+        seed, twice = self.recipe.random_state, self.loss.over_cohort
+        self.inputs = loaded(self.data, batches_of(steps, number, seed, twice))
         losses = []
-        for i, rows in enumerate(steps):
+        for i, batches in enumerate(steps):
             rate = self.recipe.rate((number - 1 + i / len(steps)) / self.recipe.epochs)
-            losses.append(self._step(rows, (number, i), rate, rng))
+            losses.append(self._step(batches, (number, i), rate))
         found = {"train": {"loss": float(np.mean(losses)), "lr": rate}}
         judged = math.fsum(losses)
         if self.valid_data is not None:
@@ -296,13 +300,10 @@ class _Run:
             return event_balanced(self.event, size, rng)
         return shuffled(len(self.event), size, rng)
 
-    def _step(
-        self, rows: Rows, key: tuple[int, ...], rate: float, rng: np.random.Generator
-    ) -> float:
+    def _step(self, batches: list[Rows], key: tuple[int, ...], rate: float) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        batches = self._split(rows, rng)
         whole = self.loss.over_cohort
         value = (self._against_cohort if whole else self._alone)(batches, key)
         if math.isfinite(value):
@@ -322,7 +323,7 @@ class _Run:
     def _alone(self, batches: list[Rows], key: tuple[int, ...]) -> float:
         n, value = sum(map(len, batches)), 0.0
         for i, rows in enumerate(batches):
-            part = self.loss(self._forward(rows, (*key, i)), self.target[rows])
+            part = self.loss(self._forward((*key, i)), self.target[rows])
             part = part * (len(rows) / n)
             part.backward()
             value += float(part.detach())
@@ -330,22 +331,22 @@ class _Run:
 
     def _against_cohort(self, batches: list[Rows], key: tuple[int, ...]) -> float:
         if len(batches) == 1:
-            fresh = self._forward(batches[0], (*key, 0))
+            fresh = self._forward((*key, 0))
             value = self._cohort_loss(batches[0], fresh)
             (value * (len(self.data) / len(batches[0]))).backward()
             self._remember(batches[0], fresh)
             return float(value.detach())
         before = {k: v.clone() for k, v in self.module.named_buffers()}
         with torch.no_grad():
-            parts = [self._forward(b, (*key, i)) for i, b in enumerate(batches)]
+            parts = [self._forward((*key, i)) for i in range(len(batches))]
             for name, buffer in self.module.named_buffers():
                 buffer.copy_(before[name])
         rows, fresh = np.concatenate(batches), torch.cat(parts).requires_grad_()
         value = self._cohort_loss(rows, fresh)
         (value * (len(self.data) / len(rows))).backward()
         pulls = fresh.grad.split([len(b) for b in batches])
-        for i, (batch, pull) in enumerate(zip(batches, pulls, strict=True)):
-            self._forward(batch, (*key, i)).backward(pull)
+        for i, pull in enumerate(pulls):
+            self._forward((*key, i)).backward(pull)
         self._remember(rows, fresh)
         return float(value.detach())
 
@@ -360,11 +361,11 @@ class _Run:
         if self.standing.cache is not None:
             self.standing.cache[torch.as_tensor(rows)] = fresh.detach()
 
-    def _forward(self, rows: Rows, key: tuple[int, ...]) -> Tensor:
-        """Run one batch in training mode; the same key draws the same numbers."""
-        seed = np.random.SeedSequence([self.recipe.random_state, *key])
+    def _forward(self, key: tuple[int, ...]) -> Tensor:
+        """Run the next batch in training mode; the same key draws the same numbers."""
+        seed = seed_of(self.recipe.random_state, *key)
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
-        inputs = self.data.load(rows, np.random.default_rng(seed))
+        inputs = next(self.inputs)
         with autocast(self.device, self.recipe.precision):
             outputs = call(self.module, inputs, self.device)
         # The loss is small and needs double precision: it is the CPU's.
