@@ -3,24 +3,40 @@
 Everything here returns tables; nothing is drawn and nothing is printed.
 """
 
+from sarcfeat.evaluate.bootstrap_632plus import (
+    Bootstrap632Plus,
+    bootstrap_632plus,
+    plus_632,
+)
 from sarcfeat.evaluate.compare import compare
+from sarcfeat.evaluate.comparison_table import comparison_table
 from sarcfeat.evaluate.cox_table import CoxTable, cox_table
 from sarcfeat.evaluate.leakage_audit import LeakageAudit, leakage_audit
+from sarcfeat.evaluate.leave_one_site_out import leave_one_site_out
+from sarcfeat.evaluate.metric_table import metric_table
 from sarcfeat.evaluate.nested import NestedCV, nested_cv
 from sarcfeat.evaluate.null_test import NullTest, null_test
+from sarcfeat.evaluate.optimism_corrected import optimism_corrected
 from sarcfeat.evaluate.tune import Tuned, TuneResult, tune
 
 __all__ = [
+    "Bootstrap632Plus",
     "CoxTable",
     "LeakageAudit",
     "NestedCV",
     "NullTest",
     "TuneResult",
     "Tuned",
+    "bootstrap_632plus",
     "compare",
+    "comparison_table",
     "cox_table",
     "leakage_audit",
+    "leave_one_site_out",
+    "metric_table",
     "nested_cv",
     "null_test",
+    "optimism_corrected",
+    "plus_632",
     "tune",
 ]

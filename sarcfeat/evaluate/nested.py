@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,12 @@ from sarcfeat.evaluate.progress import progress_bar
 from sarcfeat.exceptions import InvalidInput, NothingSelected
 from sarcfeat.metrics import CrossValidatedConcordance, cross_validated_concordance
 from sarcfeat.splits import RepeatedEventStratifiedKFold
-from sarcfeat.survival import check_y
+from sarcfeat.survival import check_y, gives_survival, survival_curves
 
-__all__ = ["NestedCV", "nested_cv"]
+__all__ = ["NestedCV", "nested_cv", "run_folds"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Folds = Sequence[tuple[int, int, Any, Any]]  # repeat, fold, training and test rows
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,17 @@ class NestedCV:
     Attributes
     ----------
     predictions : DataFrame
-        One row a (model, repeat, patient): ``model, repeat, fold, patient, risk``.
+        One row a (model, repeat, patient): ``model, repeat, fold, patient, risk``, and
+        ``survival_<t>`` for each of `times`: NaN of a model that predicts a risk only.
     outcome : DataFrame
         ``event`` and ``time``, indexed by patient.
     fits : DataFrame
         One row a fitted model: ``model, repeat, fold, constant, params``.
     n_splits, n_repeats : int
+    times : tuple of float
+        Horizons at which predicted survival was kept.
+    protocol : str
+        How patients were split, in words.
     """
 
     predictions: pd.DataFrame
@@ -46,6 +52,8 @@ class NestedCV:
     fits: pd.DataFrame
     n_splits: int
     n_repeats: int
+    times: tuple[float, ...] = ()
+    protocol: str = "nested cross-validation"
 
     @property
     def models(self) -> list[str]:
@@ -64,6 +72,22 @@ class NestedCV:
             risk.to_numpy(dtype=float),
             fold.fillna(-1).to_numpy(dtype=np.intp),
         )
+
+    def survival(self, model: str) -> Floats | None:
+        """Return the kept survival of one model, (n_repeats, n_patients, n_times).
+
+        None where the model gives no survival, or no times were asked for.
+        """
+        pick(model, self.models, "model")
+        rows = self.predictions[self.predictions["model"] == model]
+        kept = [
+            rows.pivot(index="repeat", columns="patient", values=survival_column(t))
+            .reindex(columns=self.outcome.index)
+            .to_numpy(dtype=float)
+            for t in self.times
+        ]
+        found = np.stack(kept, axis=2) if kept else np.full((0, 0, 0), np.nan)
+        return None if np.isnan(found).all() else found
 
     def concordance(
         self, model: str, *, n_bootstrap: int = 1000, random_state: Any = 0
@@ -100,9 +124,8 @@ class NestedCV:
                     "c_index": found.c_index,
                     "ci_low": found.ci_low,
                     "ci_high": found.ci_high,
-                    "how": f"{self.n_repeats} x {self.n_splits}-fold nested "
-                    "cross-validation; percentile bootstrap over patients "
-                    f"({n_bootstrap})",
+                    "how": f"{self.n_repeats} x {self.n_splits}-fold {self.protocol}; "
+                    f"percentile bootstrap over patients ({n_bootstrap})",
                     "constant_folds": int(fits["constant"].sum()),
                     "empty_folds": int(found.n_empty_folds),
                     "folds": len(fits),
@@ -116,18 +139,33 @@ def is_constant(risk: Floats) -> bool:
     return bool(np.ptp(risk) <= 1e-12 * max(1.0, float(np.abs(risk).max())))
 
 
+def survival_column(time: float) -> str:
+    """Return the name of the column that holds the survival kept at a time."""
+    return f"survival_{time:g}"
+
+
 def _fit_one(
-    name: str, estimator: Any, X: Any, y: Any, train: Any, test: Any
-) -> tuple[str, Floats, bool, str]:
+    name: str,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    train: Any,
+    test: Any,
+    times: tuple[float, ...],
+) -> tuple[str, Floats, Floats, bool, str]:
     # One BLAS thread whatever n_jobs is: the same bits on every machine layout.
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # Counted below as a constant model; a warning a fold would drown the rest.
         warnings.simplefilter("ignore", NothingSelected)
         model = clone(estimator).fit(_safe_indexing(X, train), y[train])
         on_train = np.asarray(model.predict(_safe_indexing(X, train)), dtype=float)
-        risk = np.asarray(model.predict(_safe_indexing(X, test)), dtype=float)
+        held_out = _safe_indexing(X, test)
+        risk = np.asarray(model.predict(held_out), dtype=float)
+        survival = np.full((len(test), len(times)), np.nan)
+        if times and gives_survival(model):
+            survival = survival_curves(model, held_out, times)
     params = str(getattr(model, "best_params_", ""))
-    return name, risk, is_constant(on_train), params
+    return name, risk, survival, is_constant(on_train), params
 
 
 def _patients(X: Any) -> pd.Index[Any]:
@@ -148,6 +186,7 @@ def nested_cv(
     *,
     n_splits: int = 5,
     n_repeats: int = 3,
+    times: Sequence[float] = (),
     groups: Any = None,
     random_state: Any = None,
     n_jobs: int | None = None,
@@ -166,6 +205,9 @@ def nested_cv(
     y : structured array (event, time)
     n_splits, n_repeats : int
         Event-stratified folds, and how often they are drawn anew.
+    times : sequence of float
+        Horizons at which predicted survival is kept, in the unit of `y`; needed for
+        Brier's score, calibration and net benefit.
     groups : array-like, optional
         Rows of one group stay in one fold.
     random_state : int, RandomState or None
@@ -191,49 +233,75 @@ def nested_cv(
     >>> bool(result.c_index()["c_index"].between(0.5, 0.9).all())
     True
     """
-    event, time = check_y(y, n=len(X), min_events=n_splits)
-    patients = _patients(X)
+    check_y(y, n=len(X), min_events=n_splits)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     splitter = RepeatedEventStratifiedKFold(
         n_splits=n_splits, n_repeats=n_repeats, random_state=seed
     )
-    folds = list(splitter.split(X, y, groups))
-    jobs = [
-        (name, model, index)
-        for index in range(len(folds))
-        for name, model in models.items()
+    folds = [
+        (*divmod(number, n_splits), train, test)
+        for number, (train, test) in enumerate(splitter.split(X, y, groups))
     ]
+    predictions, outcome, fits = run_folds(
+        models, X, y, folds, times=times, n_jobs=n_jobs, progress=progress
+    )
+    return NestedCV(
+        predictions, outcome, fits, n_splits, n_repeats, tuple(map(float, times))
+    )
+
+
+def run_folds(
+    models: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    folds: Folds,
+    *,
+    times: Sequence[float] = (),
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Fit each model on each training set and keep what it predicts for the others.
+
+    Parameters
+    ----------
+    models, X, y, times, n_jobs, progress
+        As in :func:`nested_cv`.
+    folds : sequence of (repeat, fold, train, test)
+        Row numbers to train and to test on.
+
+    Returns
+    -------
+    predictions, outcome, fits : DataFrame
+        As in :class:`NestedCV`.
+    """
+    event, time = check_y(y, n=len(X))
+    patients = _patients(X)
+    horizons = tuple(float(t) for t in times)
+    jobs = [(name, model, fold) for fold in folds for name, model in models.items()]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results = parallel(
-        delayed(_fit_one)(name, model, X, y, *folds[index])
-        for name, model, index in jobs
+        delayed(_fit_one)(name, model, X, y, fold[2], fold[3], horizons)
+        for name, model, fold in jobs
     )
     kept, fits = [], []
     with progress_bar("cross-validation", len(jobs), progress) as advance:
-        for (name, _, index), (_, risk, constant, params) in zip(
-            jobs, results, strict=True
-        ):
-            repeat, fold = divmod(index, n_splits)
+        for (_, _, (repeat, fold, _, test)), found in zip(jobs, results, strict=True):
+            name, risk, survival, constant, params = found
+            at = {"model": name, "repeat": repeat, "fold": fold}
             kept.append(
                 pd.DataFrame(
                     {
-                        "model": name,
-                        "repeat": repeat,
-                        "fold": fold,
-                        "patient": patients[folds[index][1]],
+                        **at,
+                        "patient": patients[test],
                         "risk": risk,
+                        **{
+                            survival_column(t): survival[:, k]
+                            for k, t in enumerate(horizons)
+                        },
                     }
                 )
             )
-            fits.append(
-                {
-                    "model": name,
-                    "repeat": repeat,
-                    "fold": fold,
-                    "constant": constant,
-                    "params": params,
-                }
-            )
+            fits.append({**at, "constant": constant, "params": params})
             advance()
     predictions = pd.concat(kept, ignore_index=True)
     order = {name: i for i, name in enumerate(models)}
@@ -244,4 +312,4 @@ def nested_cv(
         ignore_index=True,
     )
     outcome = pd.DataFrame({"event": event, "time": time}, index=patients)
-    return NestedCV(predictions, outcome, pd.DataFrame(fits), n_splits, n_repeats)
+    return predictions, outcome, pd.DataFrame(fits)

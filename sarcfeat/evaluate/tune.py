@@ -20,7 +20,12 @@ from sarcfeat.evaluate.progress import progress_bar
 from sarcfeat.exceptions import InvalidInput, NothingSelected, UnknownName
 from sarcfeat.metrics import concordance
 from sarcfeat.splits import EventStratifiedKFold
-from sarcfeat.survival import SurvivalMixin, check_y
+from sarcfeat.survival import (
+    SurvivalMixin,
+    check_y,
+    gives_survival,
+    survival_curves,
+)
 
 __all__ = ["TuneResult", "Tuned", "tune"]
 
@@ -198,8 +203,8 @@ def _holds(distribution: Any, value: Any) -> bool:
     return bool(distribution._contains(value))
 
 
-def _best_has(method: str) -> Any:
-    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), method)
+def _best_gives_survival(self: Any) -> bool:
+    return gives_survival(getattr(self, "estimator_", self.estimator))
 
 
 class Tuned(SurvivalMixin, BaseEstimator):
@@ -293,8 +298,8 @@ class Tuned(SurvivalMixin, BaseEstimator):
         check_is_fitted(self, "estimator_")
         return np.asarray(self.estimator_.predict(X), dtype=float)
 
-    @available_if(_best_has("predict_survival_function"))
+    @available_if(_best_gives_survival)
     def predict_survival_function(self, X: Any, times: Any) -> Any:
         """Return survival probabilities, shape (n_patients, n_times)."""
         check_is_fitted(self, "estimator_")
-        return self.estimator_.predict_survival_function(X, times)
+        return survival_curves(self.estimator_, X, times)

@@ -41,6 +41,7 @@ from sarcfeat.metrics.decision_curve import (
     decision_curve,
     decision_curve_competing,
     decision_curve_survival,
+    net_benefit_survival,
 )
 from sarcfeat.metrics.delong import (
     AUC,
@@ -50,6 +51,7 @@ from sarcfeat.metrics.delong import (
     delong_unpaired,
 )
 from sarcfeat.metrics.diagnostic import diagnostic_accuracy, wilson
+from sarcfeat.metrics.fold_pairs import FoldPairs
 from sarcfeat.metrics.group_tests import (
     GroupTest,
     anova,
@@ -84,6 +86,7 @@ from sarcfeat.metrics.reclassification import (
     nri,
     nri_survival,
 )
+from sarcfeat.metrics.resampled_slope import resampled_slope
 from sarcfeat.metrics.resampled_t import ResampledT, corrected_resampled_t
 from sarcfeat.metrics.roc import ROC, roc
 from sarcfeat.metrics.scorers import Scorer, get_scorer, scorer_names
@@ -121,6 +124,7 @@ __all__ = [
     "Correlation",
     "CrossValidatedConcordance",
     "FisherExact",
+    "FoldPairs",
     "GroupTest",
     "HosmerLemeshow",
     "IntegratedBrier",
@@ -180,10 +184,12 @@ __all__ = [
     "mann_whitney",
     "mcnemar",
     "nested_cox_test",
+    "net_benefit_survival",
     "nri",
     "nri_survival",
     "paired_difference",
     "pairwise_mann_whitney",
+    "resampled_slope",
     "roc",
     "scorer_names",
     "shapiro",

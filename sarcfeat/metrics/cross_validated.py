@@ -1,11 +1,7 @@
 """One interval for a cross-validated c-index, and one for the difference of two.
 
-Out-of-fold risks of different folds come from different models and are never compared
-with one another. Within a repeat the c-index is the mean over folds, weighted by the
-comparable pairs of the fold, which is all agreeing pairs over all comparable pairs;
-the estimate is the mean over repeats. The bootstrap draws patients: a patient drawn k
-times counts k times in every fold and repeat, which makes each resample a row of
-weights and the whole bootstrap a few matrix products.
+:class:`FoldPairs` says which pairs count. The bootstrap draws patients: each resample
+is a row of weights, and the whole bootstrap a few matrix products.
 """
 
 from __future__ import annotations
@@ -16,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sarcfeat.exceptions import InvalidInput, NoComparablePairs
-from sarcfeat.survival import make_y
+from sarcfeat.exceptions import NoComparablePairs
+from sarcfeat.metrics.fold_pairs import FoldPairs
+from sarcfeat.metrics.resampling import resample_weights
 
 __all__ = [
     "CrossValidatedConcordance",
@@ -27,7 +24,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -133,20 +129,20 @@ def cross_validated_concordance(
     >>> result.c_index, result.n_empty_folds
     (1.0, 0)
     """
-    blocks = _blocks(event, time, [risk], fold)
-    weights = _resamples(blocks, n_bootstrap, random_state)
-    point = _statistic(blocks, np.ones((1, blocks.n_patients)))[0, 0]
-    bootstrap = _statistic(blocks, weights)[0]
+    pairs = FoldPairs(event, time, [risk], fold)
+    weights = _resamples(pairs, n_bootstrap, random_state)
+    point = pairs.statistic(np.ones((1, pairs.n_patients)))[0, 0]
+    bootstrap = pairs.statistic(weights)[0]
     if np.isnan(point):
         warnings.warn(
-            f"No fold of the {blocks.n_patients} patients holds a comparable pair; the "
+            f"No fold of the {pairs.n_patients} patients holds a comparable pair; the "
             "c-index is NaN. Use fewer folds or an endpoint with more events.",
             NoComparablePairs,
             stacklevel=2,
         )
     low, high = _interval(bootstrap, level)
     return CrossValidatedConcordance(
-        float(point), low, high, blocks.n_empty, blocks.n_constant, bootstrap
+        float(point), low, high, pairs.n_empty, pairs.n_constant, bootstrap
     )
 
 
@@ -188,10 +184,10 @@ def paired_difference(
     >>> result.delta, result.p
     (0.0, 1.0)
     """
-    blocks = _blocks(event, time, [risk_a, risk_b], fold)
-    weights = _resamples(blocks, n_bootstrap, random_state)
-    point = _statistic(blocks, np.ones((1, blocks.n_patients)))[:, 0]
-    resampled = _statistic(blocks, weights)
+    pairs = FoldPairs(event, time, [risk_a, risk_b], fold)
+    weights = _resamples(pairs, n_bootstrap, random_state)
+    point = pairs.statistic(np.ones((1, pairs.n_patients)))[:, 0]
+    resampled = pairs.statistic(weights)
     bootstrap = resampled[0] - resampled[1]
     known = bootstrap[~np.isnan(bootstrap)]
     low, high = _interval(bootstrap, level)
@@ -200,116 +196,16 @@ def paired_difference(
     return PairedDifference(float(point[0] - point[1]), low, high, p, bootstrap)
 
 
-@dataclass(frozen=True)
-class _Fold:
-    """The comparable pairs of one fold: its events (rows) against its patients."""
-
-    repeat: int
-    events: npt.NDArray[np.intp]
-    patients: npt.NDArray[np.intp]
-    comparable: Floats
-    agreeing: list[Floats]
-
-
-@dataclass(frozen=True)
-class _Blocks:
-    folds: list[_Fold]
-    n_patients: int
-    n_models: int
-    n_repeats: int
-    n_empty: int
-    n_constant: int
-    predicted: Flags
-
-
-def _blocks(
-    event: npt.ArrayLike,
-    time: npt.ArrayLike,
-    risks: list[npt.ArrayLike],
-    fold: npt.ArrayLike,
-) -> _Blocks:
-    y = make_y(event, time, zero="keep")
-    folds = np.atleast_2d(np.asarray(fold))
-    tables = [np.atleast_2d(np.asarray(risk, dtype=float)) for risk in risks]
-    for table in tables:
-        if table.shape != folds.shape or folds.shape[1] != len(y):
-            raise InvalidInput(
-                f"risk has shape {table.shape} and fold {folds.shape}; expected "
-                f"(n_repeats, {len(y)}) for both."
-            )
-        bad = np.isnan(table) & (folds >= 0)
-        if bad.any():
-            repeat, patient = np.argwhere(bad)[0]
-            raise InvalidInput(
-                f"{int(bad.sum())} out-of-fold risks are NaN (first: repeat {repeat}, "
-                f"fold {folds[repeat, patient]}, patient in row {patient}). Put -1 in "
-                "fold where there is no prediction."
-            )
-    found, n_empty, n_constant = [], 0, 0
-    for repeat, row in enumerate(folds):
-        for number in np.unique(row[row >= 0]):
-            patients = np.flatnonzero(row == number)
-            values = [table[repeat, patients] for table in tables]
-            block = _pair_block(repeat, patients, y, values)
-            n_empty += not block.comparable.any()
-            n_constant += any(np.ptp(value) == 0 for value in values)
-            found.append(block)
-    predicted = (folds >= 0).any(axis=0)
-    return _Blocks(
-        found, len(y), len(tables), len(folds), n_empty, n_constant, predicted
-    )
-
-
-def _pair_block(
-    repeat: int,
-    patients: npt.NDArray[np.intp],
-    y: np.ndarray,
-    risks: list[Floats],
-) -> _Fold:
-    event, time = y["event"][patients], y["time"][patients]
-    rows = np.flatnonzero(event)
-    later = time[rows, None] < time
-    later |= (time[rows, None] == time) & ~event
-    agreeing = []
-    for risk in risks:
-        sign = np.sign(risk[rows, None] - risk)
-        agreeing.append(np.where(later, (1 + sign) / 2, 0.0))
-    return _Fold(repeat, patients[rows], patients, later.astype(float), agreeing)
-
-
 def _resamples(
-    blocks: _Blocks,
+    pairs: FoldPairs,
     n_bootstrap: int,
     random_state: int | np.random.RandomState | np.random.Generator | None,
 ) -> Floats:
     """Draw, for each resample, how often each predicted patient is in it."""
-    if isinstance(random_state, np.random.RandomState):
-        random_state = np.random.default_rng(random_state.randint(2**31))
-    rng = np.random.default_rng(random_state)
-    weights = np.zeros((n_bootstrap, blocks.n_patients))
-    n = int(blocks.predicted.sum())
-    if n:
-        drawn = rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
-        weights[:, blocks.predicted] = drawn
+    weights = np.zeros((n_bootstrap, pairs.n_patients))
+    n = int(pairs.predicted.sum())
+    weights[:, pairs.predicted] = resample_weights(n, n_bootstrap, random_state)
     return weights
-
-
-def _statistic(blocks: _Blocks, weights: Floats) -> Floats:
-    """Return the c-index of each model under each row of weights."""
-    shape = (blocks.n_models, blocks.n_repeats, len(weights))
-    agreeing, comparable = np.zeros(shape), np.zeros(shape[1:])
-    for fold in blocks.folds:
-        first, second = weights[:, fold.events], weights[:, fold.patients]
-        pairs = second @ fold.comparable.T
-        comparable[fold.repeat] += np.einsum("be,be->b", first, pairs)
-        for model, matrix in enumerate(fold.agreeing):
-            pairs = second @ matrix.T
-            agreeing[model, fold.repeat] += np.einsum("be,be->b", first, pairs)
-    counted = comparable > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        by_repeat = np.where(counted, agreeing / comparable, 0.0)
-        # A repeat without a comparable pair is left out of the mean.
-        return np.asarray(by_repeat.sum(axis=1) / counted.sum(axis=0))
 
 
 def _interval(bootstrap: Floats, level: float) -> tuple[float, float]:

@@ -22,6 +22,7 @@ __all__ = [
     "decision_curve",
     "decision_curve_competing",
     "decision_curve_survival",
+    "net_benefit_survival",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -154,6 +155,46 @@ def decision_curve_survival(
         level,
         random_state,
     )
+
+
+def net_benefit_survival(
+    event: npt.ArrayLike,
+    time: npt.ArrayLike,
+    risk: npt.ArrayLike,
+    at: float,
+    threshold: float,
+    weights: npt.ArrayLike,
+) -> Floats:
+    """Return the net benefit at one threshold under each row of weights.
+
+    Parameters
+    ----------
+    event, time, at
+        As in :func:`decision_curve_survival`.
+    risk : array-like of float, shape (n_patients,)
+    threshold : float
+    weights : array-like of float, shape (n_rows, n_patients)
+        How often each patient counts; a row of ones for the patients as they are.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+
+    Examples
+    --------
+    >>> event, time = [1, 0, 1, 0], [1.0, 5.0, 2.0, 6.0]
+    >>> net_benefit_survival(event, time, [0.9, 0.1, 0.4, 0.2], 3, 0.3, np.ones((1, 4)))
+    array([0.5])
+    """
+    y = make_y(event, time, zero="keep")
+    values = check_probability(risk, "The risk")
+    rows = np.atleast_2d(np.asarray(weights, dtype=float))
+    positive = values >= threshold
+    share = rows @ positive.astype(float) / rows.sum(axis=1)
+    incidence = _Incidence(y["event"].astype(np.int64), y["time"], 1, at, True)
+    found = np.where(share > 0, incidence(positive, rows), 0.0)
+    odds = threshold / (1 - threshold)
+    return np.asarray(found * share - odds * (1 - found) * share)
 
 
 def decision_curve_competing(

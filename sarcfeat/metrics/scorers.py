@@ -22,7 +22,7 @@ from sarcfeat.metrics.delong import delong
 from sarcfeat.metrics.integrated_brier import integrated_brier
 from sarcfeat.metrics.time_dependent_auc import time_dependent_auc
 from sarcfeat.metrics.uno import uno_concordance
-from sarcfeat.survival import check_y
+from sarcfeat.survival import check_y, survival_curves
 
 __all__ = ["Scorer", "get_scorer", "scorer_names"]
 
@@ -157,8 +157,7 @@ def _survival(
     scorer: Scorer, estimator: Any, X: Any, y: Any
 ) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:
     event, time = check_y(y)
-    curves = estimator.predict_survival_function(X, np.asarray(scorer.times))
-    return event, time, np.clip(np.asarray(curves, dtype=float), 0.0, 1.0)
+    return event, time, survival_curves(estimator, X, scorer.times)
 
 
 def _probability(

@@ -9,6 +9,7 @@ from sarcfeat.survival.cumulative_incidence import (
     CumulativeIncidence,
     cumulative_incidence,
 )
+from sarcfeat.survival.curves import gives_survival, survival_curves
 from sarcfeat.survival.fine_gray import FineGrayFit, fit_fine_gray
 from sarcfeat.survival.gray import GrayTest, gray_test
 from sarcfeat.survival.kaplan_meier import (
@@ -57,6 +58,7 @@ __all__ = [
     "fit_cox",
     "fit_cox_each",
     "fit_fine_gray",
+    "gives_survival",
     "gray_test",
     "kaplan_meier",
     "logrank",
@@ -68,5 +70,6 @@ __all__ = [
     "pairs_of_each",
     "pairwise_logrank",
     "split_causes",
+    "survival_curves",
     "wald_test",
 ]
