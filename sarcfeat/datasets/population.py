@@ -15,7 +15,7 @@ property of the tissue (heterogeneity, necrosis, rim) that the phantoms are made
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,9 @@ class Population:
     truth: pd.DataFrame
 
 
-def simulate_population(n: int, sites: int, seed: int) -> Population:
+def simulate_population(
+    n: int, sites: int, seed: int, *, shares: Sequence[float] | None = None
+) -> Population:
     """Draw patients, their tissue and their outcomes.
 
     Parameters
@@ -107,6 +109,8 @@ def simulate_population(n: int, sites: int, seed: int) -> Population:
         Number of hospitals; the first is the largest, and case mix differs a little.
     seed : int
         Same seed, same patients.
+    shares : sequence of float, optional
+        Of the hospitals; by default each is smaller than the one before.
 
     Examples
     --------
@@ -116,7 +120,7 @@ def simulate_population(n: int, sites: int, seed: int) -> Population:
     """
     rng = np.random.default_rng([seed, 0])
     ids = pd.Index([f"SIM{i:04d}" for i in range(1, n + 1)], name="patient")
-    site = _draw_site(rng, n, sites)
+    site = _draw_site(rng, n, sites, shares)
     patients, tissue = _draw_patients(rng, n, site)
     risk = _log_hazard(patients, tissue)
     outcomes = _draw_outcomes(rng, patients, risk)
@@ -158,11 +162,14 @@ def _normal(rng: np.random.Generator, n: int) -> np.ndarray:
     return stats.norm.ppf(_spread(rng, n))
 
 
-def _draw_site(rng: np.random.Generator, n: int, sites: int) -> np.ndarray:
+def _draw_site(
+    rng: np.random.Generator, n: int, sites: int, shares: Sequence[float] | None
+) -> np.ndarray:
     """Assign hospitals, larger ones first: weights 1, 1/√2, 1/√3, …."""
-    weights = 1 / np.sqrt(np.arange(1, sites + 1))
-    shares = np.cumsum(weights / weights.sum())[:-1]
-    return np.searchsorted(shares, _spread(rng, n))
+    given = 1 / np.sqrt(np.arange(1, sites + 1)) if shares is None else shares
+    weights = np.asarray(given, dtype=float)
+    cuts = np.cumsum(weights / weights.sum())[:-1]
+    return np.searchsorted(cuts, _spread(rng, n))
 
 
 def _draw_patients(

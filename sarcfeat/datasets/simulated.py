@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,11 +24,10 @@ from sarcfeat.datasets.phantom import (
     write_volume,
 )
 from sarcfeat.datasets.population import Population, simulate_population
-from sarcfeat.exceptions import CohortError, InvalidInput
+from sarcfeat.datasets.simulation_folder import check_whole, is_there, write_manifest
 
 __all__ = ["make_cohort"]
 
-MANIFEST = "simulation.json"
 # Raise when the same parameters give other files than before.
 VERSION = 1
 
@@ -136,7 +133,7 @@ def make_cohort(
     asked = {"n": n, "sites": sites, "readers": readers, "seed": seed}
     _check(asked)
     folder = Path(tempfile.mkdtemp(prefix="sarcfeat-")) if root is None else Path(root)
-    if not _is_there(folder, asked):
+    if not is_there(folder, _manifest(asked)):
         _write(folder, asked, n_jobs)
     cohort = load_folder(folder)
     if root is None:
@@ -147,38 +144,16 @@ def make_cohort(
 def _check(asked: Mapping[str, int]) -> None:
     limits = {"n": (1, 9999), "sites": (1, 999), "readers": (1, 26)}
     for name, value in asked.items():
-        low, high = limits.get(name, (0, 2**63))
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or not low <= value <= high:
-            raise InvalidInput(
-                f"{name} must be a whole number from {low} to {high}; got {value!r}."
-            )
+        check_whole(name, value, *limits.get(name, (0, 2**63)))
 
 
-def _is_there(folder: Path, asked: Mapping[str, int]) -> bool:
-    """Return whether a folder holds this very cohort; refuse one that holds another."""
-    manifest = folder / MANIFEST
-    if not manifest.exists():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise CohortError(
-                f"{folder} is not empty and holds no simulated cohort ({MANIFEST}). "
-                "Give a new folder."
-            )
-        return False
-    found = json.loads(manifest.read_text(encoding="utf-8"))
-    complete = found.pop("complete")
-    wanted = {**{k: int(v) for k, v in asked.items()}, "version": VERSION}
-    if found != wanted:
-        raise CohortError(
-            f"{folder} holds a cohort simulated with {found}; asked for {wanted}. "
-            "Give another folder or delete this one."
-        )
-    return bool(complete)
+def _manifest(asked: Mapping[str, int]) -> dict[str, int]:
+    return {**{k: int(v) for k, v in asked.items()}, "version": VERSION}
 
 
 def _write(folder: Path, asked: Mapping[str, int], n_jobs: int | None) -> None:
     """Write images, then tables; the manifest says complete when all are there."""
-    _write_manifest(folder, asked, complete=False)
+    write_manifest(folder, _manifest(asked), complete=False)
     population = simulate_population(asked["n"], asked["sites"], asked["seed"])
     scanners = {
         f"H{k + 1}": Scanner.draw(np.random.default_rng([asked["seed"], 2, k]))
@@ -197,14 +172,7 @@ def _write(folder: Path, asked: Mapping[str, int], n_jobs: int | None) -> None:
     )
     truth = population.truth.assign(volume_ml=volumes)
     write_tables(_cohort(population, truth), folder, PATTERNS)
-    _write_manifest(folder, asked, complete=True)
-
-
-def _write_manifest(folder: Path, asked: Mapping[str, int], *, complete: bool) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    said: dict[str, Any] = {k: int(v) for k, v in asked.items()}
-    said |= {"version": VERSION, "complete": complete}
-    (folder / MANIFEST).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    write_manifest(folder, _manifest(asked), complete=True)
 
 
 def _lesion(population: Population, patient: str) -> Lesion:

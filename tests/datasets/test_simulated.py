@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sarcfeat.datasets import load_folder, make_cohort
-from sarcfeat.datasets.simulated import MANIFEST
+from sarcfeat.datasets.simulation_folder import MANIFEST
 from sarcfeat.exceptions import CohortError, InvalidInput
 from sarcfeat.io import VolumeRef
 
