@@ -17,15 +17,19 @@ from sarcfeat.cli.demo_cohort import DemoStudy, Prepared, choose_study, prepare
 from sarcfeat.cli.demo_figures import demo_figures
 from sarcfeat.cli.demo_models import demo_models
 from sarcfeat.cli.demo_report import write_study
-from sarcfeat.evaluate import NestedCV, compare, nested_cv
+from sarcfeat.evaluate import NestedCV, compare, metric_table, nested_cv
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.nomogram import Nomogram
+from sarcfeat.report import model_rows
 from sarcfeat.store import EncodeReport, FeatureStore, Matrix
 
 __all__ = ["DemoResult", "run_demo"]
 
 HORIZONS = (365, 730, 1826)
 FEWEST_AT_RISK = 5
+JUDGED_AT = 730  # days; measures by time are taken here, or earlier
+THRESHOLD = 0.3  # the risk by then at which one would treat, for the net benefit
+GRID = 20  # times over which Brier's score is integrated
 EVENTS = {"mfs": "metastasis", "os": "death", "pfs": "progression"}
 
 
@@ -116,12 +120,15 @@ def _validate(
     n_jobs: int,
     progress: bool,
 ) -> tuple[NestedCV, pd.DataFrame, pd.DataFrame]:
+    horizons = _horizons(matrix)
+    at = max([t for t in horizons if t <= JUDGED_AT] or horizons[:1])
     result = nested_cv(
         models,
         matrix.X,
         matrix.y,
         n_splits=5,
         n_repeats=repeats,
+        times=np.linspace(at / GRID, at, GRID).tolist(),
         random_state=seed,
         n_jobs=n_jobs,
         progress=progress,
@@ -135,7 +142,9 @@ def _validate(
         ],
         random_state=seed,
     )
-    return result, result.c_index(random_state=seed), differences
+    measured = metric_table(result, at=at, threshold=THRESHOLD, random_state=seed)
+    rows = model_rows(measured, at=at, threshold=THRESHOLD)
+    return result, rows.rename(columns={"name": "model"}), differences
 
 
 def run_demo(

@@ -25,6 +25,11 @@ from sarcfeat.store import EncodeReport, Matrix
 __all__ = ["write_study"]
 
 FEW_EVENTS_PER_VARIABLE = 10
+MEASURED = [
+    f"{name}{end}"
+    for name in ("uno_c", "tdauc", "ibs", "calibration_slope", "net_benefit")
+    for end in ("", "_low", "_high")
+]
 
 
 def _reference(study: DemoStudy, matrix: Matrix) -> dict[str, float] | None:
@@ -185,6 +190,8 @@ def write_study(
     )
     write_json(results, out / "results.json")
     shown = table[["model", "c_index", "ci_low", "ci_high", "events_per_variable"]]
+    measured = table[["model", *(key for key in MEASURED if key in table)]]
+    at, threshold = table["horizon"].iloc[0], table["threshold"].iloc[0]
     by_name = {figure.path.stem: figure for figure in figures}
 
     def pictures(*names: str) -> list[Figure]:
@@ -196,6 +203,13 @@ def write_study(
             [f"How: {table['how'].iloc[0]}."],
             [
                 Table(shown, "Harrell's c-index, out of fold"),
+                Table(
+                    measured,
+                    "Other measures, out of fold: Uno's c; area under the ROC curve at "
+                    f"{at:g} days; Brier score integrated to then (0 is perfect); "
+                    "calibration slope (1 is right, below 1 too extreme); net benefit "
+                    f"of treating at a risk of {threshold:g} or more",
+                ),
                 Table(differences, "Differences (paired bootstrap; Holm-adjusted p)"),
             ],
             pictures("c_index", "kaplan_meier"),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["build_results", "versions", "write_json"]
+__all__ = ["build_results", "model_rows", "versions", "write_json"]
 
 PACKAGES = (
     "sarcfeat",
@@ -28,16 +28,18 @@ PACKAGES = (
     "pyradiomics-cuda",
     "SimpleITK",
 )
-# What every row of "models" has; null where this version does not compute it.
+# Measures beside Harrell's c, each with its interval; null where a model gives none.
+MEASURES = ("uno_c", "ibs", "tdauc", "calibration_slope", "net_benefit")
+# What every row of "models" has; null where it is not computed.
 MODEL_KEYS = (
     "name",
     "c_index",
     "ci_low",
     "ci_high",
     "how",
-    "ibs",
-    "tdauc",
-    "calibration_slope",
+    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")),
+    "horizon",
+    "threshold",
     "events_per_variable",
     "constant_folds",
 )
@@ -58,6 +60,53 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def model_rows(
+    table: pd.DataFrame, *, at: float | None = None, threshold: float | None = None
+) -> pd.DataFrame:
+    """Lay out measures, one row each, as the rows of ``models``: one row a model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`sarcfeat.evaluate.metric_table` returns.
+    at : float, optional
+        The horizon of the measures by time, kept as ``horizon``.
+    threshold : float, optional
+        Of the net benefit.
+
+    Returns
+    -------
+    DataFrame
+        ``name``, then ``c_index, ci_low, ci_high``, the other measures with ``_low``
+        and ``_high``, ``how, constant_folds, horizon, threshold``, where `table` has
+        them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"model": ["clinical"], "metric": ["ibs"], "value": [0.2],
+    ...                       "ci_low": [0.1], "ci_high": [0.3], "how": ["5-fold"]})
+    >>> model_rows(table, at=730).to_dict("records")
+    [{'name': 'clinical', 'ibs': 0.2, 'ibs_low': 0.1, 'ibs_high': 0.3,
+      'horizon': 730}]
+    """
+    rows = []
+    for model, found in table.groupby("model", sort=False):
+        row: dict[str, Any] = {"name": str(model)}
+        for one in found.to_dict("records"):
+            name = one["metric"]
+            keys = [name, f"{name}_low", f"{name}_high"]
+            if name == "harrell_c":
+                keys = ["c_index", "ci_low", "ci_high"]
+                row["how"] = one["how"]
+            values = (one["value"], one["ci_low"], one["ci_high"])
+            row |= dict(zip(keys, values, strict=True))
+            row |= {key: one[key] for key in ("constant_folds", "folds") if key in one}
+        more = {"horizon": at, "threshold": threshold}
+        rows.append(row | {key: value for key, value in more.items() if value})
+    return pd.DataFrame(rows)
 
 
 def build_results(
@@ -83,7 +132,8 @@ def build_results(
         ``name, n, events, sites, dropped`` (a list of ``patient, reason``).
     endpoint : str
     models : DataFrame
-        One row a model, with at least ``name, c_index, ci_low, ci_high, how``.
+        One row a model, with at least ``name, c_index, ci_low, ci_high, how``; the
+        other measures as :func:`model_rows` lays them out.
     differences : DataFrame
         As :func:`sarcfeat.evaluate.compare` returns.
     units : dict
@@ -99,7 +149,7 @@ def build_results(
     Returns
     -------
     dict
-        Ready for :func:`write_json`; keys that this version does not compute are null.
+        Ready for :func:`write_json`; measures that a model has not are null.
 
     Examples
     --------

@@ -45,6 +45,10 @@ def test_results_say_who_what_and_how_well(first):
     for model in read["models"]:
         assert 0.2 < model["ci_low"] <= model["c_index"] <= model["ci_high"] < 1
         assert model["events_per_variable"] > 0
+        assert 0 < model["ibs_low"] < model["ibs"] < model["ibs_high"] < 0.4
+        assert 0.2 < model["tdauc_low"] <= model["tdauc"] <= model["tdauc_high"] <= 1
+        assert model["calibration_slope_low"] < model["calibration_slope"] < 5
+        assert model["horizon"] in (365, 730)
     assert {(d["a"], d["b"]) for d in read["differences"]} == {
         ("combined", "clinical"),
         ("combined", "radiomics"),
@@ -58,6 +62,9 @@ def test_every_c_index_can_be_recomputed_from_the_kept_predictions(first):
     kept = pd.read_csv(result.folder / "predictions.csv")
     assert (kept.groupby(["model", "repeat"]).size() == 40).all()
     assert kept["risk"].notna().all()
+    survival = kept.filter(like="survival_").to_numpy()
+    assert survival.shape[1] == 20
+    assert ((survival >= 0) & (survival <= 1)).all()
 
 
 def test_a_second_run_encodes_nothing_and_says_so(first, cohort_folder):

@@ -11,6 +11,7 @@ from sarcfeat.report import (
     Section,
     Table,
     build_results,
+    model_rows,
     write_html,
     write_json,
 )
@@ -44,6 +45,42 @@ def test_results_are_strict_json_with_every_key(tmp_path):
     assert read["models"][0]["c_index"] == 0.61
     assert read["differences"][0]["delta"] is None
     assert read["cohort"]["n"] == 34
+
+
+def test_measures_become_one_row_a_model_with_their_intervals():
+    rows = [
+        ("a", "harrell_c", 0.6),
+        ("a", "ibs", 0.2),
+        ("b", "harrell_c", 0.7),
+        ("b", "ibs", np.nan),
+    ]
+    table = pd.DataFrame(rows, columns=["model", "metric", "value"]).assign(
+        ci_low=lambda t: t["value"] - 0.1,
+        ci_high=lambda t: t["value"] + 0.1,
+        how="5-fold",
+        constant_folds=[1, 1, 0, 0],
+    )
+    found = model_rows(table, at=730.0, threshold=0.3)
+    assert found["name"].tolist() == ["a", "b"]
+    assert found["c_index"].tolist() == [0.6, 0.7]
+    assert found.loc[0, ["ibs", "ibs_low", "ibs_high"]].tolist() == pytest.approx(
+        [0.2, 0.1, 0.3]
+    )
+    assert found["horizon"].tolist() == [730.0] * 2
+    assert found["constant_folds"].tolist() == [1, 0]
+    results = build_results(
+        name="demo",
+        cohort={},
+        endpoint="mfs",
+        models=found,
+        differences=pd.DataFrame(),
+        units={},
+        matrix_id="m",
+        seed=0,
+        seconds=1.0,
+    )
+    for key in ("tdauc", "tdauc_low", "calibration_slope", "uno_c", "net_benefit"):
+        assert results["models"][0][key] is None
 
 
 @pytest.fixture
