@@ -3,6 +3,7 @@
 Everything here returns tables; nothing is drawn and nothing is printed.
 """
 
+from sarcfeat.evaluate.associations import Associations, associations
 from sarcfeat.evaluate.bootstrap_632plus import (
     Bootstrap632Plus,
     bootstrap_632plus,
@@ -17,16 +18,22 @@ from sarcfeat.evaluate.metric_table import metric_table
 from sarcfeat.evaluate.nested import NestedCV, nested_cv
 from sarcfeat.evaluate.null_test import NullTest, null_test
 from sarcfeat.evaluate.optimism_corrected import optimism_corrected
+from sarcfeat.evaluate.survival_table import SurvivalTable, survival_table
+from sarcfeat.evaluate.table_one import TableOne, table_one
 from sarcfeat.evaluate.tune import Tuned, TuneResult, tune
 
 __all__ = [
+    "Associations",
     "Bootstrap632Plus",
     "CoxTable",
     "LeakageAudit",
     "NestedCV",
     "NullTest",
+    "SurvivalTable",
+    "TableOne",
     "TuneResult",
     "Tuned",
+    "associations",
     "bootstrap_632plus",
     "compare",
     "comparison_table",
@@ -38,5 +45,7 @@ __all__ = [
     "null_test",
     "optimism_corrected",
     "plus_632",
+    "survival_table",
+    "table_one",
     "tune",
 ]

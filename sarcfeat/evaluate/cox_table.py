@@ -13,18 +13,18 @@ import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.estimators import CoxPH, FirthCox
+from sarcfeat.evaluate._printed import Printed, few_events_note, interval_text, p_text
 from sarcfeat.exceptions import InvalidInput, NotConverged, SarcfeatWarning
 from sarcfeat.survival import check_y
 from sarcfeat.transform import Categories
 
 __all__ = ["CoxTable", "cox_table"]
 
-FEW_EVENTS = 10
 _NUMBERS = ("hazard_ratio", "ci_low", "ci_high", "p")
 
 
 @dataclass(frozen=True)
-class CoxTable:
+class CoxTable(Printed):
     """Univariable and multivariable hazard ratios side by side.
 
     Attributes
@@ -49,47 +49,20 @@ class CoxTable:
     coder: Categories
     events_per_variable: float
 
-    def __str__(self) -> str:
-        """Write the table as a paper prints it, with its notes."""
-        rows = self.formatted().to_string(index=False)
-        return "\n".join([rows, *(f"* {note}" for note in self.notes)])
-
     def formatted(self) -> pd.DataFrame:
         """Return the table with ``2.10 (1.34 to 3.29)`` and p as text."""
         table = self.table
         out = table[["variable", "level", "n", "events"]].copy()
         out["HR (95% CI)"] = [_ratio(*r) for r in _three(table, "")]
-        out["p"] = [_p(value) for value in table["p"]]
+        out["p"] = [p_text(value) for value in table["p"]]
         if "multi_hr" in table:
             out["multivariable HR (95% CI)"] = [
                 _ratio(*r) for r in _three(table, "multi_")
             ]
-            out["multivariable p"] = [_p(value) for value in table["multi_p"]]
+            out["multivariable p"] = [p_text(value) for value in table["multi_p"]]
         if "firth_hr" in table:
             out["Firth HR (95% CI)"] = [_ratio(*r) for r in _three(table, "firth_")]
         return out
-
-    def to_html(self) -> str:
-        """Return the formatted table as HTML, text escaped."""
-        return self.formatted().to_html(index=False, escape=True, na_rep="")
-
-    def to_latex(self) -> str:
-        """Return the formatted table as LaTeX, text escaped."""
-        table = self.formatted().map(_tex)
-        table.columns = [_tex(name) for name in table.columns]
-        rows = [" & ".join(row) + r" \\" for row in table.to_numpy().tolist()]
-        head = " & ".join(table.columns) + r" \\"
-        return "\n".join(
-            [
-                rf"\begin{{tabular}}{{{'l' * table.shape[1]}}}",
-                r"\hline",
-                head,
-                r"\hline",
-                *rows,
-                r"\hline",
-                r"\end{tabular}",
-            ]
-        )
 
 
 def cox_table(
@@ -176,11 +149,7 @@ def cox_table(
                 f"Variables entered by univariable p < {multivariable:g} on the same "
                 "patients: the multivariable p are too small."
             )
-        if per_variable < FEW_EVENTS:
-            notes.append(
-                f"{per_variable:.1f} events per coefficient of the multivariable model,"
-                f" fewer than {FEW_EVENTS}: its ratios are unstable."
-            )
+        notes += few_events_note(per_variable, "the multivariable model")
     return CoxTable(table, notes, model, coder, per_variable)
 
 
@@ -317,21 +286,4 @@ def _ratio(ratio: float, low: float, high: float) -> str:
         return ""
     if np.isnan(low):
         return "1 (reference)"
-    return f"{_number(ratio)} ({_number(low)} to {_number(high)})"
-
-
-def _number(value: float) -> str:
-    return "infinite" if np.isinf(value) else f"{value:.2f}"
-
-
-def _p(value: float) -> str:
-    if np.isnan(value):
-        return ""
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _tex(text: Any) -> str:
-    out = str(text)
-    for character in "&%$#_{}":
-        out = out.replace(character, "\\" + character)
-    return out.replace("<", "$<$")
+    return interval_text(ratio, low, high)

@@ -52,6 +52,12 @@ from sarcfeat.metrics.delong import (
 )
 from sarcfeat.metrics.diagnostic import diagnostic_accuracy, wilson
 from sarcfeat.metrics.fold_pairs import FoldPairs
+from sarcfeat.metrics.group_comparison import (
+    GroupComparison,
+    compare_categories,
+    compare_groups,
+    looks_normal,
+)
 from sarcfeat.metrics.group_tests import (
     GroupTest,
     anova,
@@ -125,6 +131,7 @@ __all__ = [
     "CrossValidatedConcordance",
     "FisherExact",
     "FoldPairs",
+    "GroupComparison",
     "GroupTest",
     "HosmerLemeshow",
     "IntegratedBrier",
@@ -153,6 +160,8 @@ __all__ = [
     "calibration_groups",
     "calibration_groups_competing",
     "chi_squared",
+    "compare_categories",
+    "compare_groups",
     "concordance",
     "concordance_difference",
     "corrected_resampled_t",
@@ -181,6 +190,7 @@ __all__ = [
     "kolmogorov_smirnov",
     "kruskal_wallis",
     "likelihood_ratio",
+    "looks_normal",
     "mann_whitney",
     "mcnemar",
     "nested_cox_test",

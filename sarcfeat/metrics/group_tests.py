@@ -84,7 +84,12 @@ def _samples(groups: Mapping[Any, Any], least: int = 2) -> list[np.ndarray]:
 
 
 def t_test(
-    first: Any, second: Any, *, equal_variance: bool = False, level: float = 0.95
+    first: Any,
+    second: Any,
+    *,
+    equal_variance: bool = False,
+    paired: bool = False,
+    level: float = 0.95,
 ) -> GroupTest:
     """Compare two means: Welch's t-test, or Student's where variances are equal.
 
@@ -93,6 +98,9 @@ def t_test(
     first, second : array-like
         The measurement in each group; missing values are left out.
     equal_variance : bool
+    paired : bool
+        Whether both are measurements of the same patients, in one order; a patient
+        missing for one is left out.
     level : float
         Level of the interval of the difference, first minus second.
 
@@ -102,10 +110,16 @@ def t_test(
     >>> f"{found.name}: t = {found.statistic:.2f}, p = {found.p:.3f}"
     'Welch t-test: t = 3.00, p = 0.024'
     """
-    found = stats.ttest_ind(_sample(first), _sample(second), equal_var=equal_variance)
+    if paired:
+        change = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+        found, name = stats.ttest_1samp(_sample(change), 0.0), "Paired t-test"
+    else:
+        a, b = _sample(first), _sample(second)
+        found = stats.ttest_ind(a, b, equal_var=equal_variance)
+        name = "Student t-test" if equal_variance else "Welch t-test"
     ci = found.confidence_interval(level)
     return GroupTest(
-        "Student t-test" if equal_variance else "Welch t-test",
+        name,
         float(found.statistic),
         float(found.pvalue),
         (float(found.df),),
