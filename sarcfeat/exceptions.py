@@ -28,7 +28,9 @@ __all__ = [
     "NoComparablePairs",
     "NoEvents",
     "NoResolution",
+    "NoTissue",
     "NonDeterministicExtraction",
+    "NonFiniteTiles",
     "NonFiniteVoxels",
     "NotConverged",
     "NothingSelected",
@@ -117,6 +119,10 @@ class ROITooSmall(InvalidInput):
     """A region of interest has too few voxels for the features asked for."""
 
 
+class NonFiniteTiles(InvalidInput):
+    """The features of some tiles of a slide are NaN or infinite."""
+
+
 class NonFiniteVoxels(InvalidInput):
     """An image holds NaN or infinite voxels inside the region of interest."""
 
@@ -171,6 +177,10 @@ class WorkerTimedOut(SarcfeatError):
 
 class SarcfeatWarning(UserWarning):
     """Base of every warning of this package."""
+
+
+class NoTissue(SarcfeatWarning):
+    """No tile of a slide has enough tissue to be encoded; its bag has no rows."""
 
 
 class FewEvents(SarcfeatWarning):

@@ -1,9 +1,10 @@
-"""Encoders: one image and one mask become one vector, named and fingerprinted."""
+"""Encoders: a lesion becomes a vector, a slide a bag of them; named, fingerprinted."""
 
 from sarcfeat.encoders.catalogue import describe
 from sarcfeat.encoders.cnn2d import CNN2D
 from sarcfeat.encoders.densenet3d import DenseNet3D
 from sarcfeat.encoders.encoded import Encoded, Encoder
+from sarcfeat.encoders.encoded_slide import EncodedSlide
 from sarcfeat.encoders.landmarks import Landmarks
 from sarcfeat.encoders.lesion_pictures import lesion_cube
 from sarcfeat.encoders.parameter_files import load_params, shipped
@@ -12,21 +13,32 @@ from sarcfeat.encoders.perturbation import perturb_mask, write_perturbed_mask
 from sarcfeat.encoders.preprocess import Preprocess
 from sarcfeat.encoders.radiomics import Radiomics
 from sarcfeat.encoders.readings import perturb
+from sarcfeat.encoders.slide_tiles import SlideTiles
+from sarcfeat.encoders.stain import StainNormaliser
+from sarcfeat.encoders.tile_nets import TileNet, register_tile_net, tile_nets
+from sarcfeat.encoders.tissue import TissueRule
 
 __all__ = [
     "CNN2D",
     "DenseNet3D",
     "Encoded",
+    "EncodedSlide",
     "Encoder",
     "Landmarks",
     "Preprocess",
     "Radiomics",
+    "SlideTiles",
+    "StainNormaliser",
+    "TileNet",
+    "TissueRule",
     "canonical",
     "describe",
     "lesion_cube",
     "load_params",
     "perturb",
     "perturb_mask",
+    "register_tile_net",
     "shipped",
+    "tile_nets",
     "write_perturbed_mask",
 ]

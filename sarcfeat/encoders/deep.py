@@ -13,7 +13,12 @@ import numpy.typing as npt
 from sarcfeat._validation import pick
 from sarcfeat.encoders.encoded import Encoded
 from sarcfeat.encoders.forward import NetSpec, Precision, forward, one_thread, precision
-from sarcfeat.encoders.identity import check_name, code_hash, package_version
+from sarcfeat.encoders.identity import (
+    check_count,
+    check_name,
+    code_hash,
+    package_version,
+)
 from sarcfeat.encoders.lesion_pictures import image_list, read_lesion
 from sarcfeat.encoders.preprocess import Preprocess
 from sarcfeat.encoders.pretrained import find_weights
@@ -78,8 +83,8 @@ class DeepEncoder(ABC):
         self.name = arch if name is None else name
         check_name(self.name)
         self.label = label
-        self.size = _count(size, "size", 8)
-        self.batch_size = _count(batch_size, "batch_size", 1)
+        self.size = check_count(size, "size", 8)
+        self.batch_size = check_count(batch_size, "batch_size", 1)
         self.margin = float(margin)
         if not self.margin >= 0:
             raise InvalidInput(f"margin is {margin!r}; expected millimetres from 0.")
@@ -285,12 +290,6 @@ class DeepEncoder(ABC):
     def _pool(self, layer: Floats) -> Floats:
         """Return one vector of a lesion's pictures."""
         return layer[0]
-
-
-def _count(value: Any, name: str, least: int) -> int:
-    if not isinstance(value, int) or value < least:
-        raise InvalidInput(f"{name} is {value!r}; expected a whole number ≥ {least}.")
-    return value
 
 
 def _window(window: Any) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,36 @@ from threadpoolctl import threadpool_limits
 from sarcfeat._validation import missing_dependency
 from sarcfeat.encoders.pretrained import Weights
 
-__all__ = ["LEAST_COSINE", "NetSpec", "Precision", "forward", "one_thread", "precision"]
+__all__ = [
+    "LEAST_COSINE",
+    "BuildsNet",
+    "NetSpec",
+    "Precision",
+    "forward",
+    "one_thread",
+    "precision",
+]
 
 CPU_BATCH = 4
 LEAST_COSINE = 0.999
 _PROBES = 4
+
+
+class BuildsNet(Protocol):
+    """What is asked of a net to run it: hashable, and built once a process."""
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for pictures, 3 for volumes."""
+        ...
+
+    def build(self) -> Any:
+        """Return the module with its weights."""
+        ...
+
+    def probes(self, n: int) -> npt.NDArray[Any]:
+        """Return inputs that are the same on every machine."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +64,35 @@ class NetSpec:
     spatial_dims: int
     channels: int
     size: int
+
+    def build(self) -> Any:
+        """Return the module with its weights."""
+        torch = _torch()
+        from sarcfeat import nets
+
+        dims, channels = self.spatial_dims, self.channels
+        with torch.random.fork_rng(devices=[]):
+            if self.arch == "densenet121":
+                net = nets.densenet121(spatial_dims=dims, channels=channels)
+            else:
+                net = nets.resnet(self.arch, channels=channels)
+        weights = self.weights
+        if weights.random:
+            nets.draw_weights(net, weights.random_state)
+        else:
+            weights.check()
+            state = nets.read_weights(weights.path)
+            nets.load_weights(net, state, what=f"{weights.path} for {self.arch}")
+        return net
+
+    def probes(self, n: int) -> npt.NDArray[np.float32]:
+        """Return pictures of smooth blobs: the same on every machine."""
+        from scipy.ndimage import gaussian_filter
+
+        shape = (n, self.channels, *[self.size] * self.spatial_dims)
+        noise = np.random.default_rng(0).standard_normal(shape)
+        blobs = gaussian_filter(noise, (0, 0, *[self.size / 16] * self.spatial_dims))
+        return (blobs / blobs.std()).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -73,8 +127,8 @@ def one_thread() -> Iterator[None]:
 
 
 def forward(
-    spec: NetSpec,
-    pictures: npt.NDArray[np.float32],
+    spec: BuildsNet,
+    pictures: npt.NDArray[Any],
     *,
     how: Precision,
     batch_size: int,
@@ -95,7 +149,7 @@ def forward(
     return np.concatenate(found).astype(np.float64)
 
 
-def precision(spec: NetSpec, asked: str, device: str) -> Precision:
+def precision(spec: BuildsNet, asked: str, device: str) -> Precision:
     """Decide in what numbers to compute.
 
     ``auto`` takes bfloat16 where the machine computes it, provided that on fixed smooth
@@ -111,8 +165,8 @@ def precision(spec: NetSpec, asked: str, device: str) -> Precision:
 
 
 @lru_cache(maxsize=8)
-def _agreed(spec: NetSpec, device: str, asked: str) -> Precision:
-    probes = _probes(spec)
+def _agreed(spec: BuildsNet, device: str, asked: str) -> Precision:
+    probes = spec.probes(_PROBES)
     with one_thread():
         a, b = (
             forward(spec, probes, how=Precision(name, None, device), batch_size=_PROBES)
@@ -122,16 +176,6 @@ def _agreed(spec: NetSpec, device: str, asked: str) -> Precision:
     least = float(np.min((a * b).sum(axis=1) / np.maximum(lengths, 1e-30)))
     agrees = asked == "bfloat16" or least >= LEAST_COSINE
     return Precision("bfloat16" if agrees else "float32", least, device)
-
-
-def _probes(spec: NetSpec) -> npt.NDArray[np.float32]:
-    """Return pictures of smooth blobs: the same on every machine."""
-    from scipy.ndimage import gaussian_filter
-
-    shape = (_PROBES, spec.channels, *[spec.size] * spec.spatial_dims)
-    noise = np.random.default_rng(0).standard_normal(shape)
-    blobs = gaussian_filter(noise, (0, 0, *[spec.size / 16] * spec.spatial_dims))
-    return (blobs / blobs.std()).astype(np.float32)
 
 
 def _has_bfloat16(device: str) -> bool:
@@ -156,25 +200,10 @@ def _autocast(how: Precision) -> Iterator[None]:
 
 
 @lru_cache(maxsize=3)
-def _net(spec: NetSpec, device: str) -> Any:
+def _net(spec: BuildsNet, device: str) -> Any:
     """Build a net once a process and keep it."""
     torch = _torch()
-    from sarcfeat import nets
-
-    with torch.random.fork_rng(devices=[]):
-        if spec.arch == "densenet121":
-            net = nets.densenet121(
-                spatial_dims=spec.spatial_dims, channels=spec.channels
-            )
-        else:
-            net = nets.resnet(spec.arch, channels=spec.channels)
-    weights = spec.weights
-    if weights.random:
-        nets.draw_weights(net, weights.random_state)
-    else:
-        weights.check()
-        state = nets.read_weights(weights.path)
-        nets.load_weights(net, state, what=f"{weights.path} for {spec.arch}")
+    net = spec.build()
     net = net.eval().requires_grad_(False).to(device)
     if spec.spatial_dims == 2:
         net = net.to(memory_format=torch.channels_last)

@@ -12,7 +12,13 @@ from sarcfeat._validation import missing_dependency
 from sarcfeat.encoders.source import bare_source
 from sarcfeat.exceptions import InvalidInput
 
-__all__ = ["check_library", "check_name", "code_hash", "package_version"]
+__all__ = [
+    "check_count",
+    "check_library",
+    "check_name",
+    "code_hash",
+    "package_version",
+]
 
 
 def check_name(name: Any) -> None:
@@ -21,6 +27,13 @@ def check_name(name: Any) -> None:
         raise InvalidInput(
             f"name is {name!r}; expected a text without a dot, such as 'radiomics'."
         )
+
+
+def check_count(value: Any, name: str, least: int) -> int:
+    """Refuse what is no whole number, or too small a one."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidInput(f"{name} is {value!r}; expected a whole number ≥ {least}.")
+    return value
 
 
 def check_library(module: str, package: str) -> None:

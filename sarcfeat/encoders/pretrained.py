@@ -16,7 +16,7 @@ __all__ = ["VARIABLE", "Weights", "find_weights"]
 
 VARIABLE = "SARCFEAT_WEIGHTS"
 RANDOM = "random"
-_SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,11 @@ class Weights:
 
 
 def find_weights(
-    weights: str | PathLike[str] | None, random_state: int | None, arch: str
+    weights: str | PathLike[str] | None,
+    random_state: int | None,
+    arch: str,
+    *,
+    suffixes: tuple[str, ...] = SUFFIXES,
 ) -> Weights:
     """Find the weights asked for; nothing is ever downloaded.
 
@@ -70,6 +74,8 @@ def find_weights(
         For ``"random"`` only.
     arch : str
         The architecture, for folders and messages.
+    suffixes : tuple of str
+        Kinds of file that are taken.
 
     Raises
     ------
@@ -94,11 +100,11 @@ def find_weights(
             "folder, or ask for weights='random', random_state=0, which has learned "
             "nothing."
         )
-    path = _one_file(Path(given), arch)
-    if path.suffix.lower() not in _SUFFIXES:
+    path = _one_file(Path(given), arch, suffixes)
+    if path.suffix.lower() not in suffixes:
         raise UntrustedFile(
             f"weights {path} are of the kind {path.suffix!r}; expected "
-            f"{', '.join(_SUFFIXES)}."
+            f"{', '.join(suffixes)}."
         )
     return Weights(str(path.resolve()), _sha256(path))
 
@@ -112,12 +118,12 @@ def _drawn(random_state: int | None, arch: str) -> Weights:
     return Weights(random_state=random_state)
 
 
-def _one_file(place: Path, arch: str) -> Path:
+def _one_file(place: Path, arch: str, suffixes: tuple[str, ...]) -> Path:
     if not place.is_dir():
         if not place.is_file():
             raise InputMissing(f"No weights file {place} for {arch}. Correct the path.")
         return place
-    found = _named(place.iterdir(), arch)
+    found = _named(place.iterdir(), arch, suffixes)
     if len(found) == 1:
         return found[0]
     said = (
@@ -129,8 +135,8 @@ def _one_file(place: Path, arch: str) -> Path:
     )
 
 
-def _named(files: Iterable[Path], arch: str) -> list[Path]:
-    kept = (p for p in files if p.suffix.lower() in _SUFFIXES)
+def _named(files: Iterable[Path], arch: str, suffixes: tuple[str, ...]) -> list[Path]:
+    kept = (p for p in files if p.suffix.lower() in suffixes)
     return sorted(p for p in kept if p.name.lower().startswith(arch))
 
 
