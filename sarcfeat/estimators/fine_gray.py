@@ -68,14 +68,17 @@ class FineGray(SurvivalMixin, BaseEstimator):
     means_, linear_center_
         The reference patient, the mean of the training patients.
     baseline_ : BaselineHazard
-        Cumulative subdistribution hazard of the reference patient; its error is not
-        estimated (NaN).
+        Cumulative subdistribution hazard of the reference patient. Its variance takes
+        the weights of those who had another event for known, as R's ``survfit`` of a
+        ``finegray`` data set does.
     loglik_, loglik_null_ : float
     n_events_, n_competing_ : int
         Events of the cause, and of the others.
     events_per_variable_ : float
     ranges_ : DataFrame
         What a nomogram draws; see :class:`CoxPH`.
+    lp_range_ : tuple of float
+        Lowest and highest linear predictor among the training patients.
     max_time_ : float
     converged_ : bool
     n_features_in_, feature_names_in_
@@ -176,12 +179,13 @@ class FineGray(SurvivalMixin, BaseEstimator):
         self.events_per_variable_ = (
             self.n_events_ / int(kept.sum()) if kept.any() else float("inf")
         )
-        unknown = np.full(len(fit.time), np.nan)
-        self.baseline_ = BaselineHazard(
-            fit.time, fit.baseline, unknown, np.full((len(fit.time), p), np.nan)
-        )
+        drift = np.zeros((len(fit.time), p))
+        drift[:, kept] = fit.drift
+        self.baseline_ = BaselineHazard(fit.time, fit.baseline, fit.variance, drift)
         self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
         self.ranges_ = display_ranges(values, names)
+        risk = (values - self.means_) @ self.coef_
+        self.lp_range_ = (float(risk.min()), float(risk.max()))
         self.max_time_ = float(time.max())
         return self
 

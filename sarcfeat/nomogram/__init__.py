@@ -1,4 +1,4 @@
-"""A fitted Cox model as points, tables, a JSON document and an HTML calculator.
+"""A fitted model as points, tables, a JSON document and an HTML calculator.
 
 Beside it the published nomograms that others' models are compared with.
 """
@@ -8,6 +8,7 @@ from sarcfeat.nomogram.mskcc import MSKCC2002, MSKCC2003
 from sarcfeat.nomogram.nomogram import Nomogram
 from sarcfeat.nomogram.pretty import pretty
 from sarcfeat.nomogram.risk_groups import sarculator_groups, semantic_mri_risk
+from sarcfeat.nomogram.uncertainty import Uncertainty
 from sarcfeat.nomogram.variable import Variable
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "MSKCC2003",
     "Gronchi2013",
     "Nomogram",
+    "Uncertainty",
     "Variable",
     "pretty",
     "sarculator_groups",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from sarcfeat.nomogram.uncertainty import z_value
+
 if TYPE_CHECKING:
     from sarcfeat.nomogram.nomogram import Nomogram
     from sarcfeat.nomogram.variable import Variable
@@ -32,6 +34,13 @@ def _plain(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
+def _words(variable: Variable) -> str:
+    """Return what kind of values the script has to expect."""
+    if variable.named:
+        return "levels"
+    return "spline" if variable.knots else "number"
+
+
 def _field(variable: Variable, start: Any) -> dict[str, Any]:
     """Return what the page needs to know about one variable."""
     values = variable.values
@@ -39,14 +48,31 @@ def _field(variable: Variable, start: Any) -> dict[str, Any]:
         "label": variable.label,
         "unit": variable.unit,
         "discrete": variable.discrete,
+        "kind": _words(variable),
         "low": _plain(values[0]),
         "high": _plain(values[-1]),
         "options": [_plain(value) for value in values],
-        "start": _plain(float(start) if variable.coefficient is not None else start),
-        "coefficient": variable.coefficient,
-        "effects": list(variable.effects),
+        "values": list(values),
+        "start": _plain(start if variable.named else float(start)),
+        "weights": list(variable.weights),
+        "knots": list(variable.knots),
         "lowest": variable.lowest,
     }
+
+
+def _outcomes(nomogram: Nomogram) -> list[dict[str, Any]]:
+    """Return the heading of each probability, and whether it is extrapolated."""
+    if nomogram.kind == "logistic":
+        return [{"text": f"Probability of {nomogram.event}", "late": False}]
+    words = "Cumulative incidence" if nomogram.kind == "incidence" else "Probability"
+    unit = nomogram.time_unit
+    return [
+        {
+            "text": f"{words} of {nomogram.event} by {time:g} {unit}",
+            "late": time in nomogram.late_times,
+        }
+        for time in nomogram.times
+    ]
 
 
 def render(nomogram: Nomogram, title: str, values: dict[str, Any]) -> str:
@@ -66,23 +92,25 @@ def render(nomogram: Nomogram, title: str, values: dict[str, Any]) -> str:
         A page with no reference to anything outside itself.
     """
     fields = [_field(v, values.get(v.name, v.start)) for v in nomogram.variables]
-    horizons = [
-        {"label": f"{time:g} {nomogram.time_unit}", "late": time in nomogram.late_times}
-        for time in nomogram.times
-    ]
+    known = nomogram.uncertainty
+    document = nomogram.to_dict()
     numbers = {
         "fields": fields,
         "center": nomogram.center,
         "baseline": list(nomogram.baseline_survival),
+        "logistic": nomogram.kind == "logistic",
         "pointsPerLp": nomogram.points_per_lp,
-        "document": nomogram.to_dict(),
+        "uncertainty": None if known is None else known.to_dict(),
+        "z": z_value(0.95),
+        "document": document,
     }
     return _template().render(
         title=title,
         fields=fields,
-        horizons=horizons,
-        event=nomogram.event,
+        outcomes=_outcomes(nomogram),
         max_time=nomogram.max_time,
         time_unit=nomogram.time_unit,
+        note=nomogram.note,
+        interval=known is not None,
         numbers=numbers,
     )

@@ -8,12 +8,13 @@ from typing import Any
 
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.io import refuse_untrusted
+from sarcfeat.nomogram.uncertainty import Uncertainty
 from sarcfeat.nomogram.variable import Variable
 
 __all__ = ["read_document", "write_document"]
 
 SCHEMA = "sarcfeat.nomogram"
-VERSION = 1
+VERSION = 2  # 1 had no splines, intervals, logistic models or notes
 
 
 def write_document(parts: dict[str, Any]) -> str:
@@ -52,15 +53,17 @@ def read_document(source: str | Path) -> dict[str, Any]:
     where = "The text" if is_text else str(source)
     parts = _parse(text, where)
     version = parts.pop("schema_version", None)
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise InvalidInput(
             f"{where} has version {version} of the nomogram schema; this sarcfeat "
-            f"reads version {VERSION}. Open it with the sarcfeat that wrote it."
+            f"reads versions 1 and {VERSION}. Open it with the sarcfeat that wrote it."
         )
     try:
         variables = [Variable.from_dict(variable) for variable in parts["variables"]]
+        known = parts.get("uncertainty")
+        uncertainty = None if known is None else Uncertainty.from_dict(known)
     except (KeyError, TypeError) as error:
         raise InvalidInput(
             f"{where} lacks a part of a variable, or has one too many: {error}."
         ) from error
-    return {**parts, "variables": variables}
+    return {**parts, "variables": variables, "uncertainty": uncertainty}

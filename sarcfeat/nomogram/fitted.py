@@ -1,4 +1,4 @@
-"""Read the plain numbers of a nomogram from a fitted Cox model or pipeline."""
+"""Read the plain numbers of a nomogram from a fitted model or pipeline."""
 
 from __future__ import annotations
 
@@ -6,99 +6,156 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from sarcfeat._validation import did_you_mean, listed
+from sarcfeat._validation import listed
+from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.nomogram.variable import Variable
+from sarcfeat.nomogram.axes import Axis, axes_of
+from sarcfeat.nomogram.terms import Term, terms_of, terms_of_pipeline
+from sarcfeat.nomogram.uncertainty import Uncertainty
 
 __all__ = ["parts_of_model", "parts_of_pipeline"]
 
-_NEEDED = ("coef_", "linear_center_", "ranges_", "predict_survival_function")
+Floats = npt.NDArray[np.float64]
 
 
-def _short(name: str) -> str:
-    """Return a column's name without where it came from: ``clin__clinical.age``.
-
-    Examples
-    --------
-    >>> _short("clin__clinical.age"), _short("rad__rad_score")
-    ('age', 'rad_score')
-    """
-    return name.rpartition("__")[2].removeprefix("clinical.")
+def _is_logistic(model: Any) -> bool:
+    return hasattr(model, "predict_proba") and hasattr(model, "intercept_")
 
 
-def _lookup(given: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:
-    """Return the given text of each column; refuse a key that is no column."""
-    found: dict[str, str] = {}
-    for key, text in (given or {}).items():
-        spelled = [n for n in names if key in {n, n.rpartition("__")[2], _short(n)}]
-        if not spelled:
+def _refuse(model: Any, *, times: Sequence[float] | None) -> None:
+    """Refuse what no nomogram can be made of, in words that lead on."""
+    logistic = _is_logistic(model)
+    needed = ("coef_", "classes_") if logistic else ("coef_", _CURVE)
+    missing = [part for part in needed if not hasattr(model, part)]
+    if missing:
+        raise InvalidInput(
+            "A nomogram is made of a fitted model such as CoxPH, FineGray or Logistic; "
+            f"{type(model).__name__} lacks {listed(missing)}. Fit it first, or end the "
+            "pipeline with CoxPH()."
+        )
+    if logistic and len(model.classes_) != 2:
+        raise InvalidInput(
+            f"A logistic nomogram has two classes; {type(model).__name__} was fitted "
+            f"on {len(model.classes_)}: {listed(model.classes_)}."
+        )
+    if logistic and times is not None:
+        raise InvalidInput(
+            f"{type(model).__name__} predicts a yes-or-no outcome, which has no "
+            "horizon; leave `times` out."
+        )
+    if not logistic and times is None:
+        raise InvalidInput(
+            f"{type(model).__name__} predicts a time to an event: name the horizons, "
+            "times=[...]."
+        )
+
+
+_CURVE = "predict_survival_function"
+
+
+def _names(model: Any, names: Sequence[str] | None, p: int) -> list[str]:
+    if names is not None:
+        return [str(name) for name in names]
+    if hasattr(model, "feature_names_in_"):
+        return [str(name) for name in model.feature_names_in_]
+    if hasattr(model, "ranges_"):
+        return [str(name) for name in model.ranges_.index]
+    return [f"x{j}" for j in range(p)]
+
+
+def _training(X: Any, names: Sequence[str]) -> Floats | None:
+    """Return the training patients' design as numbers, where it was given."""
+    if X is None:
+        return None
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    if isinstance(X, pd.DataFrame):
+        absent = [name for name in names if name not in X.columns]
+        if absent:
             raise InvalidInput(
-                f"A label or unit is given for {key!r}, which is no column of the "
-                f"model's design: {listed(names, 12)}.{did_you_mean(key, names)}"
+                f"X lacks columns of the model's design: {listed(absent)}. Give the "
+                "training patients as the model was fitted on them."
             )
-        found.update(dict.fromkeys(spelled, text))
-    return found
+        frame = X[list(names)]
+    if frame.shape[1] != len(names):
+        raise InvalidInput(
+            f"X has {frame.shape[1]} columns; the model was fitted on {len(names)}."
+        )
+    return frame.to_numpy(dtype=float)
 
 
-def _levels(row: pd.Series) -> tuple[float, ...]:
-    """Return the values of a column that has few of them, else nothing."""
-    levels = row["levels"]
-    if levels is None or np.isscalar(levels):
-        return ()
-    return tuple(float(level) for level in levels)
+def _ranges(model: Any, values: Floats | None, names: list[str]) -> pd.DataFrame:
+    if values is not None:
+        return display_ranges(values, names)
+    if not hasattr(model, "ranges_"):
+        raise InvalidInput(
+            f"{type(model).__name__} does not remember how far its columns reach; give "
+            "the training patients, X=..., so that the axes can be drawn."
+        )
+    return model.ranges_.set_axis(names, axis=0)
 
 
-def _variable(
-    name: str, coefficient: float, row: pd.Series, label: str, unit: str
-) -> Variable:
-    common: dict[str, Any] = {
-        "label": label,
-        "unit": unit,
-        "start": float(row["median"]),
-    }
-    levels = _levels(row)
-    if levels:
-        return Variable.coded(name, coefficient, levels=levels, **common)
-    # The whole range of the training patients, where the model kept it.
-    low = float(row.get("minimum", row["low"]))
-    high = float(row.get("maximum", row["high"]))
-    return Variable.numeric(name, coefficient, low=low, high=high, **common)
+def _row(model: Any, values: Floats) -> Any:
+    row = values[None, :]
+    if hasattr(model, "feature_names_in_"):
+        return pd.DataFrame(row, columns=list(model.feature_names_in_))
+    return row
 
 
 def _baseline(
-    model: Any, coef: np.ndarray, center: float, times: Sequence[float]
+    model: Any, coef: Floats, center: float, medians: Floats, times: Sequence[float]
 ) -> list[float]:
     """Return survival at each horizon where the centred linear predictor is 0.
 
-    A Cox curve of any patient gives it: S0 = S ** exp(-linear predictor). The median
+    The curve of any patient gives it: S0 = S ** exp(-linear predictor). The median
     patient is asked, because extreme ones come too near to 0 or 1.
     """
-    medians = model.ranges_["median"].to_numpy(dtype=float)
-    row: Any = medians[None, :]
-    if hasattr(model, "feature_names_in_"):
-        row = pd.DataFrame(row, columns=list(model.feature_names_in_))
-    survival = np.asarray(model.predict_survival_function(row, times), dtype=float)
+    found = model.predict_survival_function(_row(model, medians), times)
+    survival = np.asarray(found, dtype=float)
     return list(survival[0] ** np.exp(-(medians @ coef - center)))
+
+
+def _center(model: Any, coef: Floats, values: Floats | None, medians: Floats) -> float:
+    if _is_logistic(model):
+        return -float(np.ravel(model.intercept_)[0])
+    if hasattr(model, "linear_center_"):
+        return float(model.linear_center_)
+    rows = medians[None, :] if values is None else values
+    return float((rows @ coef).mean())
+
+
+def _max_time(model: Any) -> float | None:
+    """Return the longest follow-up, or the last event where that is not known."""
+    if hasattr(model, "max_time_"):
+        return float(model.max_time_)
+    time = getattr(getattr(model, "baseline_", None), "time", None)
+    return None if time is None or not len(time) else float(time[-1])
 
 
 def parts_of_model(
     model: Any,
     *,
-    times: Sequence[float],
+    times: Sequence[float] | None = None,
+    X: Any = None,
+    terms: Sequence[Any] = (),
     labels: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
     names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the arguments of a Nomogram that a fitted Cox model determines.
+    """Return the arguments of a Nomogram that a fitted model determines.
 
     Parameters
     ----------
-    model : CoxPH
+    model : estimator
         Fitted.
-    times : sequence of float
-        Horizons.
+    times : sequence of float, optional
+        Horizons; none for a classifier.
+    X : DataFrame or array, optional
+        The training patients' design, where the model does not remember its ranges.
+    terms : sequence of Term or of fitted transformers
+        What several columns of the design are one variable.
     labels, units : mapping, optional
         Column → text for the reader.
     names : sequence of str, optional
@@ -111,47 +168,114 @@ def parts_of_model(
     Raises
     ------
     InvalidInput
-        The model is not fitted, is no Cox model, or its columns have no names.
+        The model is not fitted, is of another kind, or its columns have no names.
     """
-    missing = [part for part in _NEEDED if not hasattr(model, part)]
-    if missing:
-        raise InvalidInput(
-            f"A nomogram is made of a fitted Cox model such as CoxPH; "
-            f"{type(model).__name__} lacks {listed(missing)}. Fit it first, or end the "
-            "pipeline with CoxPH()."
-        )
-    coef = np.asarray(model.coef_, dtype=float)
-    columns = [str(n) for n in (model.ranges_.index if names is None else names)]
-    label_of, unit_of = _lookup(labels, columns), _lookup(units, columns)
-    variables = [
-        _variable(
-            name,
-            float(coef[i]),
-            model.ranges_.iloc[i],
-            label_of.get(name, _short(name)),
-            unit_of.get(name, ""),
-        )
-        for i, name in enumerate(columns)
+    if hasattr(model, "model_") and not hasattr(model, "ranges_"):
+        # A search such as StepwiseCox: its final model has the columns that it kept.
+        inner = model.model_
+        names = None if names is None else [str(names[i]) for i in model.columns_]
+        model = inner
+    _refuse(model, times=times)
+    coef = np.ravel(np.asarray(model.coef_, dtype=float))
+    columns = _names(model, names, len(coef))
+    values = _training(X, columns)
+    ranges = _ranges(model, values, columns)
+    medians = ranges["median"].to_numpy(dtype=float)
+    center = _center(model, coef, values, medians)
+    known = [
+        part
+        for term in terms
+        for part in ([term] if isinstance(term, Term) else terms_of(term))
     ]
-    center = float(model.linear_center_)
-    return {
-        "variables": variables,
+    # A model that selects by its coefficients shows what it selected.
+    shown = np.ones(len(coef), dtype=bool)
+    if not hasattr(model, "ranges_"):
+        shown = coef != 0
+    axes = axes_of(columns, coef, ranges, shown, known, labels=labels, units=units)
+    lp_range = getattr(model, "lp_range_", None)
+    if lp_range is None and values is not None:
+        lp = values @ coef - center
+        lp_range = (float(lp.min()), float(lp.max()))
+    parts: dict[str, Any] = {
+        "variables": [axis.variable for axis in axes],
         "center": center,
-        "times": times,
-        "baseline_survival": _baseline(model, coef, center, times),
-        "max_time": getattr(model, "max_time_", None),
-        "lp_range": getattr(model, "lp_range_", None),
+        "lp_range": lp_range,
+        "kind": "logistic",
+        "uncertainty": _uncertainty(model, axes, times),
     }
+    if not _is_logistic(model):
+        horizons = [float(time) for time in times or ()]
+        incidence = hasattr(model, "predict_cumulative_incidence")
+        parts |= {
+            "kind": "incidence" if incidence else "survival",
+            "times": horizons,
+            "baseline_survival": _baseline(model, coef, center, medians, horizons),
+            "max_time": _max_time(model),
+        }
+    return parts
+
+
+def _uncertainty(
+    model: Any, axes: Sequence[Axis], times: Sequence[float] | None
+) -> Uncertainty | None:
+    """Return the errors of the model, of the columns in the order of the axes."""
+    found = _of_odds(model) if times is None else _of_hazard(model, times)
+    if found is None:
+        return None
+    covariance, centers, variances = found
+    # A reference level has no column: its place stays 0.
+    at = np.array([place for axis in axes for place in axis.places], dtype=int)
+    there = np.flatnonzero(at >= 0)
+    inside = np.ix_(there, there)
+    spread = np.zeros((len(at), len(at)))
+    spread[inside] = covariance[np.ix_(at[there], at[there])]
+    middle = np.zeros((len(centers), len(at)))
+    middle[:, there] = centers[:, at[there]]
+    return Uncertainty(spread.tolist(), middle.tolist(), variances.tolist())
+
+
+def _of_odds(model: Any) -> tuple[Floats, Floats, Floats] | None:
+    """Return the covariance of log odds: about the design at which it is smallest."""
+    whole = getattr(model, "covariance_", None)
+    if whole is None:
+        return None
+    whole = np.nan_to_num(np.asarray(whole, dtype=float))
+    covariance, cross = whole[1:, 1:], whole[1:, 0]
+    scale = np.sqrt(np.diag(covariance))
+    scale = np.where(scale > 0, scale, 1.0)
+    ratio = covariance / np.outer(scale, scale)
+    center = -np.linalg.lstsq(ratio, cross / scale, rcond=None)[0] / scale
+    least = whole[0, 0] - center @ covariance @ center
+    return covariance, center[None, :], np.array([max(float(least), 0.0)])
+
+
+def _of_hazard(
+    model: Any, times: Sequence[float]
+) -> tuple[Floats, Floats, Floats] | None:
+    """Return what log(-log S) varies with: coefficients and baseline hazard."""
+    vcov, baseline = getattr(model, "vcov_", None), getattr(model, "baseline_", None)
+    if vcov is None or not np.isfinite(getattr(baseline, "variance", np.nan)).all():
+        return None
+    where = np.searchsorted(baseline.time, np.asarray(times, float), side="right")
+    hazard = np.r_[0.0, baseline.cumulative][where]
+    # Before the first event the survival is 1 and certain, whatever the error.
+    per = np.divide(1.0, hazard, out=np.zeros_like(hazard), where=hazard > 0)
+    means = np.asarray(model.means_, dtype=float)
+    drift = np.vstack([np.zeros(len(means)), baseline.drift])[where]
+    variance = np.r_[0.0, baseline.variance][where] * per**2
+    covariance = np.nan_to_num(np.asarray(vcov, dtype=float))
+    return covariance, means + drift * per[:, None], variance
 
 
 def parts_of_pipeline(
     pipeline: Any,
     *,
-    times: Sequence[float],
+    times: Sequence[float] | None = None,
+    X: Any = None,
     labels: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the arguments of a Nomogram from the Cox model that ends a pipeline.
+    """Return the arguments of a Nomogram from the model that ends a pipeline.
 
     Raises
     ------
@@ -164,10 +288,19 @@ def parts_of_pipeline(
             f"{type(pipeline).__name__}. For a model alone use Nomogram.from_model."
         )
     model = pipeline.steps[-1][1]
+    before = len(pipeline.steps) > 1
     names = getattr(model, "feature_names_in_", None)
-    if names is None and len(pipeline.steps) > 1:
+    if names is None and before:
         names = _names_before(pipeline)
-    return parts_of_model(model, times=times, labels=labels, units=units, names=names)
+    return parts_of_model(
+        model,
+        times=times,
+        X=pipeline[:-1].transform(X) if before and X is not None else X,
+        terms=terms_of_pipeline(pipeline.steps[:-1]),
+        labels=labels,
+        units=units,
+        names=names,
+    )
 
 
 def _names_before(pipeline: Any) -> Sequence[str]:

@@ -1,40 +1,38 @@
-"""The nomogram: a fitted Cox model as points, a table, a JSON file, a calculator."""
+"""The nomogram: a fitted model as points, a table, a JSON file, a calculator."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.nomogram import scale
-from sarcfeat.nomogram.calculator import render
-from sarcfeat.nomogram.document import read_document, write_document
+from sarcfeat.nomogram.files import NomogramFiles
 from sarcfeat.nomogram.fitted import parts_of_model, parts_of_pipeline
-from sarcfeat.nomogram.patients import sum_of_effects
-from sarcfeat.nomogram.pretty import pretty
+from sarcfeat.nomogram.given import parts_given
+from sarcfeat.nomogram.patients import designs, read_patients, sum_of_effects
+from sarcfeat.nomogram.tables import NomogramTables
+from sarcfeat.nomogram.uncertainty import Uncertainty, z_value
 from sarcfeat.nomogram.variable import Variable
 
 __all__ = ["Nomogram"]
 
-PROBABILITIES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Nomogram:
-    """A Cox model as a clinician reads it: points add up to a probability.
+class Nomogram(NomogramFiles, NomogramTables):
+    """A model as a clinician reads it: points add up to a probability.
 
     The points of a variable are ``100 * (x * beta - axis minimum) / widest axis``;
     the linear predictor is ``sum(x * beta) - center`` and the probability of the
-    event by horizon t is ``1 - S0(t) ** exp(linear predictor)``. It is made of plain
-    numbers only: what it holds is what :meth:`to_json` writes.
+    event by horizon t is ``1 - S0(t) ** exp(linear predictor)``; of a logistic model
+    it is ``1 / (1 + exp(-linear predictor))``. It is made of plain numbers only: what
+    it holds is what :meth:`to_json` writes.
 
     Parameters
     ----------
@@ -44,7 +42,7 @@ class Nomogram:
     center : float
         The value of ``sum(x * beta)`` at which `baseline_survival` holds.
     times : sequence of float
-        The horizons, in `time_unit`.
+        The horizons, in `time_unit`; none for a logistic model.
     baseline_survival : sequence of float
         Probability of being event-free at each horizon where the linear predictor,
         centred, is 0.
@@ -60,6 +58,13 @@ class Nomogram:
     beyond : {"raise", "flag"}
         What to do with a horizon after `max_time`: refuse it, or keep it and mark
         it everywhere it is shown.
+    kind : {"survival", "incidence", "logistic"}
+        Whose probability it is: of an event (Cox), of one cause where others compete
+        (Fine and Gray), or of a yes-or-no outcome.
+    uncertainty : Uncertainty, optional
+        What the intervals are made of; a penalised model has none.
+    note : str
+        Shown with every table, figure and page, such as ``"refit"``.
 
     Raises
     ------
@@ -92,13 +97,16 @@ class Nomogram:
 
     variables: Sequence[Variable]
     center: float
-    times: Sequence[float]
-    baseline_survival: Sequence[float]
+    times: Sequence[float] = ()
+    baseline_survival: Sequence[float] = ()
     max_time: float | None = None
     lp_range: tuple[float, float] | None = None
     time_unit: str = "days"
     event: str = "the event"
     beyond: str = "raise"
+    kind: str = "survival"
+    uncertainty: Uncertainty | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         """Turn what was given into plain tuples and refuse what cannot be right."""
@@ -112,14 +120,34 @@ class Nomogram:
             low, high = self.lp_range
             object.__setattr__(self, "lp_range", (float(low), float(high)))
         pick(self.beyond, ("raise", "flag"), "choice of `beyond`")
+        pick(self.kind, ("survival", "incidence", "logistic"), "kind of nomogram")
         self._check_horizons()
         names = [variable.name for variable in self.variables]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidInput(f"Two variables of a nomogram share a name: {twice}.")
+        self._check_uncertainty()
+
+    def _check_uncertainty(self) -> None:
+        known = self.uncertainty
+        if known is None:
+            return
+        wanted = sum(len(v.weights) for v in self.variables), max(len(self.times), 1)
+        got = len(known.covariance), len(known.variances)
+        if got != wanted:
+            raise InvalidInput(
+                f"The uncertainty is of {got[0]} coefficients at {got[1]} horizons; "
+                f"the nomogram has {wanted[0]} and {wanted[1]}."
+            )
 
     def _check_horizons(self) -> None:
-        if not self.times or len(self.times) != len(self.baseline_survival):
+        if self.kind == "logistic" and (self.times or self.baseline_survival):
+            raise InvalidInput(
+                "A logistic nomogram has no horizons and no baseline survival; its "
+                f"center is minus the intercept. Got times={list(self.times)}."
+            )
+        uneven = len(self.times) != len(self.baseline_survival)
+        if uneven or not (self.times or self.kind == "logistic"):
             raise InvalidInput(
                 "A nomogram needs at least one horizon and one baseline survival for "
                 f"each; got {len(self.times)} and {len(self.baseline_survival)}."
@@ -146,32 +174,42 @@ class Nomogram:
         cls,
         model: Any,
         *,
-        times: Sequence[float],
+        times: Sequence[float] | None = None,
+        X: Any = None,
+        terms: Sequence[Any] = (),
         labels: Mapping[str, str] | None = None,
         units: Mapping[str, str] | None = None,
         **described: Any,
     ) -> Nomogram:
-        """Make the nomogram of a fitted Cox model.
+        """Make the nomogram of a fitted model.
 
         Parameters
         ----------
-        model : CoxPH
-            Fitted; any Cox model with ``coef_``, ``linear_center_``, ``ranges_`` and
-            ``predict_survival_function(X, times)`` will do.
-        times : sequence of float
-            Horizons, in the unit of the survival times.
+        model : CoxPH, FineGray, StepwiseCox, LassoCox, Logistic or the like
+            Fitted. Any with ``coef_`` and ``predict_survival_function(X, times)``, or
+            a classifier with ``coef_``, ``intercept_`` and two classes, will do.
+        times : sequence of float, optional
+            Horizons, in the unit of the survival times; none for a classifier.
+        X : DataFrame or array, optional
+            The training patients, for a model that does not remember their ranges
+            (``LassoCox``, scikit-learn's own).
+        terms : sequence of fitted transformers
+            ``Categories`` and ``RestrictedCubicSpline`` that made the columns: what
+            they made of one variable becomes one axis.
         labels, units : mapping, optional
             Column of the design → what the reader sees; the column without its
             prefixes (``clin__``, ``clinical.``) is understood too.
         **described
-            `time_unit`, `event` and `beyond`, as for the class.
+            `time_unit`, `event`, `beyond` and `note`, as for the class.
 
         Raises
         ------
         InvalidInput
             A model without the parts above, or a horizon beyond the follow-up.
         """
-        parts = parts_of_model(model, times=times, labels=labels, units=units)
+        parts = parts_of_model(
+            model, times=times, X=X, terms=terms, labels=labels, units=units
+        )
         return cls(**parts, **described)
 
     @classmethod
@@ -179,21 +217,25 @@ class Nomogram:
         cls,
         pipeline: Any,
         *,
-        times: Sequence[float],
+        times: Sequence[float] | None = None,
+        X: Any = None,
         labels: Mapping[str, str] | None = None,
         units: Mapping[str, str] | None = None,
         **described: Any,
     ) -> Nomogram:
-        """Make the nomogram of the Cox model at the end of a fitted pipeline.
+        """Make the nomogram of the model at the end of a fitted pipeline.
 
         The nomogram is about the model's final design: a rad-score is one of its
         variables, the radiomics features behind it are not. To score new patients
-        give it ``pipeline[:-1].transform(X)``.
+        give it ``pipeline[:-1].transform(X)``. The columns that ``Categories`` and
+        ``RestrictedCubicSpline`` made of one variable become one axis.
 
         Parameters
         ----------
         pipeline : sklearn.pipeline.Pipeline
             Fitted, its last step a model as :meth:`from_model` takes.
+        X : DataFrame, optional
+            The training patients as the pipeline takes them; see :meth:`from_model`.
         times, labels, units, **described
             As for :meth:`from_model`.
 
@@ -202,198 +244,129 @@ class Nomogram:
         InvalidInput
             The columns of the design have no names, or the model lacks a part.
         """
-        parts = parts_of_pipeline(pipeline, times=times, labels=labels, units=units)
+        parts = parts_of_pipeline(
+            pipeline, times=times, X=X, labels=labels, units=units
+        )
         return cls(**parts, **described)
 
-    @property
-    def points_per_lp(self) -> float:
-        """Points for one unit of linear predictor; 0 where no variable matters."""
-        return scale.points_per_lp(self.variables)
-
-    @property
-    def lp_at_zero_points(self) -> float:
-        """Centred linear predictor of someone with 0 points on every axis."""
-        return scale.lp_at_zero_points(self.variables, self.center)
-
-    @property
-    def late_times(self) -> tuple[float, ...]:
-        """The horizons beyond the last observed time (only with beyond="flag")."""
-        if self.max_time is None:
-            return ()
-        return tuple(time for time in self.times if time > self.max_time)
-
-    def points_of(self, variable: Variable) -> npt.NDArray[np.float64]:
-        """Return the points at each tick of a variable's axis."""
-        return (np.array(variable.effects) - variable.lowest) * self.points_per_lp
-
-    def lp_ticks(self) -> list[float]:
-        """Return the round centred linear predictors that the total axis spans."""
-        start = self.lp_at_zero_points
-        reach = sum(variable.width for variable in self.variables)
-        return pretty(*(self.lp_range or (start, start + reach)))
-
-    def total_ticks(self) -> list[float]:
-        """Return the ticks of the axis of total points, as ``rms::nomogram``'s."""
-        return scale.total_ticks(
-            self.lp_ticks(),
-            self.lp_at_zero_points,
-            self.points_per_lp,
-            len(self.variables),
-        )
-
-    def points_at(self, lp: Any) -> npt.NDArray[np.float64]:
-        """Return the total points at centred linear predictors."""
-        return scale.points_at(lp, self.lp_at_zero_points, self.points_per_lp)
-
-    def points_table(self) -> pd.DataFrame:
-        """Return the points at each value of each variable: the nomogram as a table.
-
-        Its columns are variable, value and points.
-        """
-        rows = [
-            (variable.title, value, points)
-            for variable in self.variables
-            for value, points in zip(
-                variable.values, self.points_of(variable), strict=True
-            )
-        ]
-        return pd.DataFrame(rows, columns=["variable", "value", "points"])
-
-    def total_points_table(self, times: Sequence[float] | None = None) -> pd.DataFrame:
-        """Return the probability of the event by horizon for each total of points.
-
-        The index is the total of points; `times` picks some of the horizons.
-        """
-        ticks = self.total_ticks() if self.points_per_lp else [0.0]
-        lp = [self.lp_at_zero_points + t / (self.points_per_lp or 1) for t in ticks]
-        table = self._as_table(lp, pd.Index(ticks, name="total_points"))
-        return table if times is None else table[[self._time(t) for t in times]]
-
-    def probability_axis(
-        self, time: float, probabilities: Sequence[float] = PROBABILITIES
-    ) -> pd.DataFrame:
-        """Return the total points at which the event has a given probability.
+    @classmethod
+    def from_linear_predictor(
+        cls,
+        coefficients: Mapping[str, Any],
+        *,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+        center: float = 0.0,
+        baseline_survival: Mapping[float, float] | None = None,
+        intercept: float | None = None,
+        **described: Any,
+    ) -> Nomogram:
+        """Make the nomogram of coefficients that you know.
 
         Parameters
         ----------
-        time : float
-            One of the horizons.
-        probabilities : sequence of float
-            Of the event by then; those that no patient reaches are left out.
+        coefficients : mapping
+            Variable → its coefficient (with a range in `ranges`), or a mapping of
+            levels to effects, or a :class:`Variable`.
+        ranges : mapping of str to (low, high), optional
+            Of the variables with one coefficient; (0, 1) makes it a yes-or-no one.
+        center : float
+            The value of ``sum(x * beta)`` at which `baseline_survival` holds.
+        baseline_survival : mapping of float to float, optional
+            Horizon → probability of no event by then. Give it for a hazard, and
+            `intercept` for log odds.
+        intercept : float, optional
+            Log odds of someone whose ``sum(x * beta)`` is 0.
+        **described
+            Further arguments of the class, such as `max_time` or `event`.
 
-        Returns
-        -------
-        DataFrame with the columns probability, total_points
+        Raises
+        ------
+        InvalidInput
+            A coefficient without a range, or not one of `baseline_survival` and
+            `intercept`.
+
+        Examples
+        --------
+        >>> nomogram = Nomogram.from_linear_predictor(
+        ...     {"age": 0.03, "depth": {"superficial": 0.0, "deep": 0.7}},
+        ...     ranges={"age": (20, 80)}, intercept=-3.0, event="metastasis",
+        ... )
+        >>> X = pd.DataFrame({"age": [60], "depth": ["deep"]}, index=["p1"])
+        >>> nomogram.predict(X).round(3)
+            probability
+        p1        0.378
         """
-        baseline = self.baseline_survival[self.times.index(self._time(time))]
-        if not 0 < baseline < 1 or not self.points_per_lp:
-            return pd.DataFrame({"probability": [], "total_points": []}, dtype=float)
-        wanted = np.asarray(probabilities, dtype=float)
-        lp = scale.lp_at_probability(wanted, baseline)
-        ticks = self.lp_ticks()
-        kept = (lp >= ticks[0]) & (lp <= ticks[-1])
-        points = self.points_at(lp[kept])
-        return pd.DataFrame({"probability": wanted[kept], "total_points": points})
-
-    def _time(self, time: float) -> float:
-        if float(time) not in self.times:
-            raise InvalidInput(
-                f"The nomogram has no horizon {time:g}; it has "
-                f"{listed(f'{t:g}' for t in self.times)}."
-            )
-        return float(time)
-
-    def _as_table(self, lp: Any, index: pd.Index) -> pd.DataFrame:
-        columns = pd.Index(self.times, name="time")
-        table = scale.event_probability(lp, self.baseline_survival)
-        return pd.DataFrame(table, index=index, columns=columns)
-
-    def _lp(self, X: Any) -> tuple[npt.NDArray[np.float64], pd.Index]:
-        total, patients = sum_of_effects(self.variables, X)
-        return total - self.center, patients
+        parts = parts_given(coefficients, ranges, center, baseline_survival, intercept)
+        return cls(**parts, **described)
 
     def linear_predictor(self, X: Any) -> pd.Series:
         """Return the centred linear predictor of patients; see :meth:`predict`."""
-        lp, patients = self._lp(X)
-        return pd.Series(lp, index=patients, name="linear_predictor")
+        patients = read_patients(self.variables, X)
+        lp = sum_of_effects(self.variables, patients) - self.center
+        return pd.Series(lp, index=patients.index, name="linear_predictor")
 
     def points(self, X: Any) -> pd.Series:
         """Return the total points of patients; see :meth:`predict`."""
-        lp, patients = self._lp(X)
-        return pd.Series(self.points_at(lp), index=patients, name="points")
+        patients = read_patients(self.variables, X)
+        lp = sum_of_effects(self.variables, patients) - self.center
+        return pd.Series(self.points_at(lp), index=patients.index, name="points")
 
-    def predict(self, X: Any) -> pd.DataFrame:
+    def predict(
+        self, X: Any, *, interval: bool = False, level: float = 0.95
+    ) -> pd.DataFrame:
         """Return the probability of the event by each horizon.
 
         Parameters
         ----------
         X : DataFrame or array of shape (n_patients, n_variables)
-            The model's final design (for a pipeline ``pipeline[:-1].transform(X)``):
-            columns by name, or in the order of the variables for an array.
+            The variables' own columns, or the model's final design (for a pipeline
+            ``pipeline[:-1].transform(X)``): by name, or in order for an array.
+        interval : bool
+            Whether to give the interval of each probability, too.
+        level : float
+            Its coverage. It says how well the model is known, not how patients vary.
 
         Returns
         -------
-        DataFrame indexed by patient, one column a horizon, values in [0, 1]
+        DataFrame
+            Indexed by patient, one column a horizon (``probability`` of a logistic
+            model), values in [0, 1]. With `interval` indexed by patient and time, with
+            the columns ``probability, ci_low, ci_high``.
 
         Raises
         ------
         InvalidInput
-            A missing column or value, or an unknown level.
+            A missing column or value, an unknown level, or no interval to give.
 
         Warns
         -----
         OutsideRange
             A value lies off its axis; it is not clipped.
-        """
-        lp, patients = self._lp(X)
-        return self._as_table(lp, patients)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything the nomogram knows, as plain values."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**parts, "variables": [v.to_dict() for v in self.variables]}
-
-    def to_json(self, path: str | Path | None = None) -> str:
-        """Return the nomogram as JSON, and write it to `path` where one is given.
-
-        Every number comes back exactly through :meth:`from_json`.
-        """
-        text = write_document(self.to_dict())
-        if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
-        return text
-
-    @classmethod
-    def from_json(cls, source: str | Path) -> Nomogram:
-        """Read a nomogram from the text, or the file, that :meth:`to_json` wrote.
-
-        Raises
-        ------
-        InvalidInput
-            No nomogram, or one of another schema version.
-        """
-        return cls(**read_document(source))
-
-    def to_html(
-        self,
-        path: str | Path,
-        *,
-        title: str = "Nomogram calculator",
-        values: Mapping[str, Any] | None = None,
-    ) -> Path:
-        """Write a calculator: one HTML page that needs no network.
-
-        Parameters
+        References
         ----------
-        path : path
-        title : str
-            Heading of the page.
-        values : mapping, optional
-            Variable → the value shown first; the median where not given.
+        Intervals on the scale of log(-log S), as R's ``survfit.coxph(conf.type =
+        "log-log")``, and on that of the log odds.
         """
-        names = [variable.name for variable in self.variables]
-        for name in values or {}:
-            pick(name, names, "variable")
-        file = Path(path)
-        file.write_text(render(self, title, dict(values or {})), encoding="utf-8")
-        return file
+        patients = read_patients(self.variables, X)
+        lp = sum_of_effects(self.variables, patients) - self.center
+        if not interval:
+            return self._as_table(lp, patients.index)
+        if self.uncertainty is None:
+            raise InvalidInput(
+                "This nomogram has no intervals: its model gave no covariance of the "
+                "coefficients (a penalised model has none). Make it of CoxPH, "
+                "FineGray or Logistic, or bootstrap the whole pipeline."
+            )
+        error = self.uncertainty.standard_error(designs(self.variables, patients))
+        reach = z_value(level) * error
+        sides = [lp[:, None] + sign * reach for sign in (0, -1, 1)]
+        risks = [scale.event_probability(s, self.baseline_survival) for s in sides]
+        index = patients.index
+        if self.times:
+            index = pd.MultiIndex.from_product(
+                [patients.index, self.times], names=[patients.index.name, "time"]
+            )
+        columns = ["probability", "ci_low", "ci_high"]
+        values = np.stack(risks, axis=2).reshape(-1, 3)
+        return pd.DataFrame(values, index=index, columns=columns)

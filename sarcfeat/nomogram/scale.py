@@ -5,7 +5,8 @@ its axis, and W the widest axis:
 
     points            = 100 / W * sum over v of (e_v - min_v)
     linear predictor  = sum over v of e_v - center
-    P(event by t)     = 1 - S0(t) ** exp(linear predictor)
+    P(event by t)     = 1 - S0(t) ** exp(linear predictor)      (a hazard)
+    P(event)          = 1 / (1 + exp(-linear predictor))        (log odds)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 
 from sarcfeat.nomogram.pretty import pretty
 from sarcfeat.nomogram.variable import Variable
@@ -45,18 +47,33 @@ def event_probability(
 ) -> Floats:
     """Return the probability of the event, one row a patient, one column a horizon.
 
+    Parameters
+    ----------
+    lp : array-like of shape (n,) or (n, n_horizons)
+        Centred linear predictors.
+    baseline_survival : sequence of float
+        At each horizon; empty where `lp` are log odds.
+
     Examples
     --------
     >>> event_probability([0.0], [0.8]).round(3)
     array([[0.2]])
+    >>> event_probability([0.0], [])
+    array([[0.5]])
     """
+    eta = np.asarray(lp, dtype=float)
+    eta = eta[:, None] if eta.ndim == 1 else eta
+    if not len(baseline_survival):
+        return np.asarray(expit(eta))
     with np.errstate(over="ignore"):
-        hazard_ratio = np.exp(np.asarray(lp, dtype=float))[:, None]
+        hazard_ratio = np.exp(eta)
     return 1 - np.asarray(baseline_survival, dtype=float)[None, :] ** hazard_ratio
 
 
-def lp_at_probability(probability: Floats, baseline_survival: float) -> Floats:
+def lp_at_probability(probability: Floats, baseline_survival: float | None) -> Floats:
     """Return the centred linear predictor at which the event has a probability."""
+    if baseline_survival is None:
+        return np.asarray(logit(probability))
     return np.log(np.log1p(-probability) / math.log(baseline_survival))
 
 

@@ -51,6 +51,11 @@ class FineGrayFit:
         Baseline cumulative subdistribution hazard at `time`, at X = 0.
     converged : bool
     n_iter : int
+    variance : ndarray of shape (n_times,)
+        Of `baseline`, were the coefficients and the weights of the others known.
+    drift : ndarray of shape (n_times, n_features)
+        The hazard-weighted sum of the mean of X at risk, from which the error of the
+        coefficients is carried on; as in :class:`BaselineHazard`.
     """
 
     coef: Floats
@@ -62,6 +67,8 @@ class FineGrayFit:
     baseline: Floats = field(repr=False)
     converged: bool
     n_iter: int
+    variance: Floats = field(repr=False)
+    drift: Floats = field(repr=False)
 
     def incidence(self, X: npt.ArrayLike, times: npt.ArrayLike) -> Floats:
         """Return the cumulative incidence of rows of X, shape (n, n_times)."""
@@ -169,6 +176,7 @@ def fit_fine_gray(
     bread = _solved(state.information(), np.eye(len(coef)))
     vcov = bread @ (influence.T @ influence) @ bread.T / np.outer(scale, scale)
     coef = coef / scale
+    step = state.hazard * float(np.exp(-centre @ coef - state.shift))
     return FineGrayFit(
         coef,
         np.sqrt(np.diag(vcov)),
@@ -176,9 +184,11 @@ def fit_fine_gray(
         state.loglik,
         null.loglik,
         sets.group_time,
-        np.cumsum(state.hazard) * float(np.exp(-centre @ coef - state.shift)),
+        np.cumsum(step),
         converged,
         n_iter,
+        np.cumsum(step**2 / sets.n_events),
+        np.cumsum(step[:, None] * (centre + state.mean * scale), axis=0),
     )
 
 

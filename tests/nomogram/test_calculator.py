@@ -4,44 +4,64 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from sarcfeat.exceptions import OutsideRange, UnknownName
-from sarcfeat.nomogram import Nomogram, Variable
+from sarcfeat.nomogram import Nomogram, Uncertainty, Variable
 
 NASTY = "</script><img src=x onerror=alert(1)> & \"co\" 'x'"
 
+VARIABLES = [
+    Variable.numeric(
+        "age", 0.0213, low=18, high=88, label="Age", unit="years", start=61
+    ),
+    Variable.coded("grade3", 0.61, levels=(0, 1), label=NASTY),
+    Variable.categories("tissue", {"lipo": 0.0, "LMS": 0.33, "UPS <x>": 0.9}),
+    Variable.numeric("rad_score", -1.07, low=-1.4, high=1.9, start=0.237),
+    Variable.spline(
+        "size", [-0.11, 0.52, -0.8], [2.0, 5.5, 9.25, 20.0], low=1, high=31, unit="cm"
+    ),
+]
+# Columns: age, grade3, three tissues (the first is the reference), score, the spline.
+SPREAD = np.diag([1e-5, 0.02, 0.0, 0.03, 0.05, 0.01, 4e-4, 3e-3, 9e-3])
+SPREAD[0, 3] = SPREAD[3, 0] = -2e-4
+SPREAD[7, 8] = SPREAD[8, 7] = 4e-3
+MIDDLE = np.array([60.1, 0.4, 0.0, 0.3, 0.2, 0.11, 8.3, 1.2, 0.4])
 NOMOGRAM = Nomogram(
-    variables=[
-        Variable.numeric(
-            "age", 0.0213, low=18, high=88, label="Age", unit="years", start=61
-        ),
-        Variable.coded("grade3", 0.61, levels=(0, 1), label=NASTY),
-        Variable.categories("tissue", {"lipo": 0.0, "LMS": 0.33, "UPS <x>": 0.9}),
-        Variable.numeric("rad_score", -1.07, low=-1.4, high=1.9, start=0.237),
-    ],
+    variables=VARIABLES,
     center=0.987,
     times=[365, 1826],
     baseline_survival=[0.83, 0.512],
     max_time=1500,
     event="metastasis",
     beyond="flag",
+    uncertainty=Uncertainty(SPREAD, [MIDDLE, MIDDLE * 1.01], [0.02, 0.03]),
+    note="Sarculator (refit)",
+)
+LOGISTIC = Nomogram(
+    variables=VARIABLES,
+    center=2.2,
+    kind="logistic",
+    uncertainty=Uncertainty(SPREAD, [MIDDLE], [0.02]),
 )
 
 
 class Page(HTMLParser):
-    """The elements of a page, and the text of those with an id."""
+    """The elements of a page, and the text and value of those with an id."""
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.text, self._open = [], {}, None
+        self.tags, self.text, self.value, self._open = [], {}, {}, None
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         self.tags.append((tag, attrs))
         self._open = attrs.get("id")
+        if tag == "data":
+            self.value[self._open] = attrs.get("value")
 
     def handle_data(self, data):
         if self._open:
@@ -68,9 +88,15 @@ def test_fault_109_everything_is_escaped_and_nothing_is_loaded(html):
 
 def test_every_control_is_labelled_and_bounded(html):
     page = Page(html)
-    controls = [a["id"] for tag, a in page.tags if tag in {"input", "select"}]
+    controls = [a for tag, a in page.tags if tag in {"input", "select"}]
     labelled = [a["for"] for tag, a in page.tags if tag == "label"]
-    assert controls == labelled == ["v0", "v1", "v2", "v3"]
+    assert labelled == ["v0", "v1", "v2", "v3", "v4"]
+    named = [a["id"] for a in controls if "aria-label" not in a]
+    assert named == labelled
+    sliders = {a["id"]: a for a in controls if a.get("type") == "range"}
+    assert list(sliders) == ["s0", "s3", "s4"]
+    assert sliders["s0"]["aria-label"] == "Age (years), slider"
+    assert (sliders["s4"]["min"], sliders["s4"]["max"]) == ("0", "35")
     age = next(a for _, a in page.tags if a.get("id") == "v0")
     assert (age["min"], age["max"], age["value"]) == ("15", "90", "61")
     assert "15 to 90 years" in page.text["h0"]
@@ -82,9 +108,14 @@ def test_the_page_carries_the_whole_nomogram(html):
     found = re.search(r'id="numbers">(.*?)</script>', html, re.S)
     document = json.loads(found.group(1))["document"]
     back = Nomogram.from_json(
-        json.dumps({**document, "schema": "sarcfeat.nomogram", "schema_version": 1})
+        json.dumps({**document, "schema": "sarcfeat.nomogram", "schema_version": 2})
     )
     assert back == NOMOGRAM
+
+
+def test_the_page_says_what_the_nomogram_is(html):
+    assert Page(html).text["about"] == "Sarculator (refit)"
+    assert html.count("95 % interval") == 2
 
 
 def test_a_horizon_beyond_the_follow_up_says_so(html):
@@ -96,32 +127,71 @@ def test_an_unknown_start_value_is_refused(tmp_path):
         NOMOGRAM.to_html(tmp_path / "c.html", values={"agee": 3})
 
 
+def chromium():
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("chromium is not installed, so the page was not opened")
+    return found
+
+
+def agrees(page, nomogram, X):
+    """Compare the page's exact values with `predict`, interval and all."""
+    risks = nomogram.predict(X, interval=True)
+    for t, (_, row) in enumerate(risks.iterrows()):
+        for name, column in zip("rlu", risks.columns, strict=True):
+            shown = page.text[f"{name}{t}"]
+            assert float(page.value[f"{name}{t}"]) == pytest.approx(
+                row[column], rel=1e-9, abs=1e-12
+            )
+            assert shown == f"{100 * row[column]:.1f} %"
+    total = nomogram.points(X).iloc[0]
+    assert float(page.value["total"]) == pytest.approx(total, rel=1e-9, abs=1e-9)
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    "values",
+    ("nomogram", "values"),
     [
-        {},
-        {"age": 33.5, "grade3": 1.0, "tissue": "UPS <x>", "rad_score": -1.2},
-        {"age": 99.0, "grade3": 0.0, "tissue": "LMS", "rad_score": 1.9},
+        (NOMOGRAM, {"age": 33.5, "tissue": "UPS <x>", "rad_score": -1.2, "size": 7.3}),
+        (NOMOGRAM, {"age": 99.0, "tissue": "LMS", "rad_score": 1.9, "size": 28.0}),
+        (LOGISTIC, {"grade3": 1.0, "size": 12.25}),
     ],
+    ids=["inside", "outside", "logistic"],
 )
-def test_the_browser_shows_what_python_predicts(tmp_path, values):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed, so the page was not opened")
-    page = _opened(chromium, NOMOGRAM.to_html(tmp_path / "c.html", values=values))
-    start = {variable.name: variable.start for variable in NOMOGRAM.variables}
+def test_the_browser_shows_what_python_predicts(tmp_path, nomogram, values):
+    page = _opened(chromium(), nomogram.to_html(tmp_path / "c.html", values=values))
+    start = {variable.name: variable.start for variable in nomogram.variables}
     X = pd.DataFrame([{**start, **values}])
     if values.get("age", 0) > 90:
         with pytest.warns(OutsideRange, match="age"):
-            points, risk = NOMOGRAM.points(X)[0], NOMOGRAM.predict(X).iloc[0]
-        assert "Age lies outside the patients of this model (15 to 90)" in page["note"]
+            agrees(page, nomogram, X)
+        note = page.text["note"]
+        assert "Age lies outside the patients of this model (15 to 90)" in note
     else:
-        points, risk = NOMOGRAM.points(X)[0], NOMOGRAM.predict(X).iloc[0]
-        assert not page.get("note")
-    assert page["total"] == f"{points:.1f}"
-    assert page["r0"] == f"{100 * risk[365]:.1f} %"
-    assert page["r1"] == f"{100 * risk[1826]:.1f} %"
+        agrees(page, nomogram, X)
+        assert not page.text.get("note")
+
+
+@pytest.mark.browser
+def test_a_slider_moves_its_number_by_keyboard_and_by_hand(tmp_path):
+    file = NOMOGRAM.to_html(tmp_path / "c.html")
+    press = """<script>
+    const key = new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true});
+    document.getElementById("s0").dispatchEvent(key);
+    const slider = document.getElementById("s4");
+    slider.value = 17.5;
+    slider.dispatchEvent(new Event("input", {bubbles: true}));
+    for (const id of ["v0", "v4"]) {
+      const number = document.getElementById(id);
+      number.setAttribute("value", number.value);
+    }
+    </script></body>"""
+    file.write_text(file.read_text("utf-8").replace("</body>", press), "utf-8")
+    page = _opened(chromium(), file)
+    typed = {a["id"]: a["value"] for _, a in page.tags if a.get("type") == "number"}
+    assert (typed["v0"], typed["v4"]) == ("62", "17.5")
+    start = {variable.name: variable.start for variable in NOMOGRAM.variables}
+    agrees(page, NOMOGRAM, pd.DataFrame([{**start, "age": 62.0, "size": 17.5}]))
 
 
 def _opened(chromium, file):
@@ -140,4 +210,4 @@ def _opened(chromium, file):
         timeout=120,
         check=True,
     )
-    return Page(done.stdout).text
+    return Page(done.stdout)

@@ -143,12 +143,12 @@ def test_json_brings_every_number_back_exactly(tmp_path):
         assert back == odd
         assert back.predict(PATIENTS).equals(odd.predict(PATIENTS))
         assert back.points(PATIENTS).equals(odd.points(PATIENTS))
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == 2
 
 
 def test_json_of_something_else_is_refused(tmp_path):
     parts = json.loads(make().to_json())
-    with pytest.raises(InvalidInput, match=r"version 9 .* reads version 1"):
+    with pytest.raises(InvalidInput, match=r"version 9 .* reads versions 1 and 2"):
         Nomogram.from_json(json.dumps({**parts, "schema_version": 9}))
     with pytest.raises(InvalidInput, match="is not a nomogram"):
         Nomogram.from_json("{}")
