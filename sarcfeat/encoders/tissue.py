@@ -37,7 +37,7 @@ class TissueRule:
         Share of green or blue ink from which a tile is left out. Red ink is not told
         from blood, nor yellow from saffron.
     blur : float
-        Variance of the Laplacian of the grey values (0…255) under which a tile is out
+        Variance of the Laplacian of the green values (0…255) under which a tile is out
         of focus. 0 keeps them all.
     background : float
         Share of tissue among a tile's own pixels under which it is background,
