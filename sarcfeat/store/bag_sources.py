@@ -2,113 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import (
-    CohortError,
-    InputMissing,
     InvalidInput,
     MissingDependency,
     SarcfeatError,
+    UntrustedFile,
 )
-from sarcfeat.io import read_table
 from sarcfeat.io.hdf5 import LAYOUTS, count_bad_rows, open_hdf5
 from sarcfeat.store.bag_intake import catalogue, refuse_other_dim
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.files import ATTEMPT, FAILURE_COLUMNS, Report, stat_of
 from sarcfeat.store.identity import digest, file_sha256, unit_id
-from sarcfeat.store.patients import id_text
 from sarcfeat.store.progress import progress_bar
+from sarcfeat.store.slide_sources import Place
 from sarcfeat.store.units import Encoder, register_extractor
 
-__all__ = ["Place", "add_places", "find_places"]
+__all__ = ["SUFFIXES", "add_places"]
 
 SUFFIXES = (".h5", ".hdf5")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a slide's bag lies."""
-
-    patient: str
-    slide: str
-    path: str
-
-
-def find_places(
-    source: pd.DataFrame | str | PathLike[str], pattern: str | None
-) -> list[Place]:
-    """List the bags of a folder or a manifest, sorted by patient and slide."""
-    if isinstance(source, pd.DataFrame):
-        found = list(_from_manifest(source, Path.cwd(), "The manifest"))
-    elif Path(source).is_dir():
-        found = list(_from_folder(Path(source), pattern))
-    elif Path(source).is_file():
-        table = read_table(source, text=("patient", "slide", "path"))
-        found = list(_from_manifest(table, Path(source).parent, str(source)))
-    else:
-        raise InputMissing(f"No folder or manifest {source}. Correct the path.")
-    return sorted(set(found), key=lambda p: (p.patient, p.slide, p.path))
-
-
-def _from_manifest(table: pd.DataFrame, base: Path, name: str) -> Iterator[Place]:
-    for column in ("patient", "path"):
-        if column not in table.columns:
-            raise CohortError(
-                f"{name} has no column {column!r}; it has {listed(table.columns, 12)}."
-            )
-    for row in table.to_dict("records"):
-        path = os.path.abspath(base / str(row["path"]))
-        slide = str(row.get("slide", Path(path).stem))
-        yield Place(id_text(row["patient"]), slide, path)
-
-
-def _from_folder(root: Path, pattern: str | None) -> Iterator[Place]:
-    if pattern is None:
-        raise CohortError(
-            f"{root} is a folder: say where the patient stands in its files' names, "
-            "such as pattern='{patient}.h5' or '{patient}-{slide}.h5'."
-        )
-    expression = _compile(pattern)
-    files = sorted(
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.suffix in SUFFIXES
-    )
-    matches = {name: expression.match(name) for name in files}
-    if not any(matches.values()):
-        raise CohortError(
-            f"No file in {root} fits the pattern {pattern!r}. Files there: "
-            f"{listed(files, 3) or 'none'}."
-        )
-    for name, match in matches.items():
-        if match is not None:
-            path = os.path.abspath(root / name)
-            # The whole stem names a slide: part of it may be the patient.
-            yield Place(id_text(match["patient"]), Path(name).stem, path)
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    """Turn ``{patient}-{slide}.h5`` into a regular expression."""
-    if "{patient}" not in pattern:
-        raise CohortError(f"Pattern {pattern!r} has no {{patient}}.")
-    parts = []
-    for literal, name in re.findall(r"([^{]*)(?:\{([^}]*)\})?", pattern):
-        parts.append(re.escape(literal))
-        if name:
-            pick(name, ("patient", "slide"), f"field in the pattern {pattern!r}")
-            parts.append(f"(?P<{name}>[^/]+?)")
-    return re.compile("".join(parts) + r"\Z")
 
 
 def add_places(
@@ -167,6 +84,8 @@ def _add(
     db: Connection, place: Place, layout: str, extractor: str, command: str
 ) -> bool:
     """Catalogue one bag; return whether its file was read."""
+    if place.refused is not None:
+        raise UntrustedFile(place.refused)
     size, mtime = stat_of(place.path)
     held = db.rows(
         "SELECT e.unit_id, e.bytes, e.mtime_ns, e.checksum, u.image_id "

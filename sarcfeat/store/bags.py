@@ -16,11 +16,12 @@ from sarcfeat.store.bag_intake import (
     named,
     slide_row,
 )
-from sarcfeat.store.bag_sources import add_places, find_places
+from sarcfeat.store.bag_sources import SUFFIXES, add_places
 from sarcfeat.store.consent import refuse_erased
 from sarcfeat.store.files import Report
 from sarcfeat.store.handle import Handle, Table
 from sarcfeat.store.patients import id_text
+from sarcfeat.store.slide_sources import find_places
 from sarcfeat.store.tiles import Tiles, bag_table, read_tiles
 from sarcfeat.store.units import Encoder
 
@@ -118,7 +119,9 @@ class BagsIn(Handle):
         """
         return add_places(
             self._writing,
-            find_places(source, pattern),
+            find_places(
+                source, pattern, suffixes=SUFFIXES, example="'{patient}-{slide}.h5'"
+            ),
             format,
             named(extractor),
             progress=progress,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.inbox import RunFolder
+from sarcfeat.store.results import append_results
+from sarcfeat.store.slide_results import append_bags
 from sarcfeat.store.units import (
     Describes,
     Encoder,
     Result,
-    append_results,
+    SlideEncoder,
     attempt_id,
 )
 
@@ -25,7 +28,7 @@ CHECKPOINT = 256
 
 def ingest(
     db: Connection,
-    encoder: Describes,
+    encoder: Describes | SlideEncoder,
     folder: RunFolder,
     results: Sequence[Result],
 ) -> list[Result]:
@@ -38,7 +41,16 @@ def ingest(
     fresh = [r for r, mark in zip(results, marks, strict=True) if mark not in held]
     if not fresh:
         return []
-    return append_results(db, encoder, folder.extractor_id, folder.run_id, fresh)
+    bags = [result for result in fresh if result.bag is not None]
+    rest = [result for result in fresh if result.bag is None]
+    run = (folder.extractor_id, folder.run_id)
+    failures: list[Result] = []
+    with db.commit(f"encode {encoder.name}"):
+        if rest:
+            failures += append_results(db, cast(Describes, encoder), *run, rest)
+        if bags:
+            failures += append_bags(db, Path(folder.path).parents[1], *run, bags)
+    return failures
 
 
 def _held(db: Connection, marks: Sequence[str]) -> set[str]:
@@ -60,13 +72,15 @@ class Committer:
     ----------
     db : Connection
         The catalogue, held by this process alone.
-    encoder : Encoder
+    encoder : Encoder or SlideEncoder
         Whose run it is.
     folder : RunFolder
         The run's folder in the inbox.
     """
 
-    def __init__(self, db: Connection, encoder: Encoder, folder: RunFolder) -> None:
+    def __init__(
+        self, db: Connection, encoder: Encoder | SlideEncoder, folder: RunFolder
+    ) -> None:
         self.failures: list[Result] = []
         self._db = db
         self._encoder = encoder

@@ -7,7 +7,7 @@ import platform
 import socket
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -34,13 +34,14 @@ from sarcfeat.store.units import (
     EXTRACTOR,
     Encoder,
     Result,
+    SlideEncoder,
     Task,
     register_extractor,
     todo,
 )
-from sarcfeat.store.workers import fragments_of
+from sarcfeat.store.workers import HandedIn, fragments_of
 
-__all__ = ["RUN", "EncodeReport", "encode"]
+__all__ = ["RUN", "EncodeReport", "check_request", "due", "encode", "run_tasks"]
 
 RUN = {
     "run_id": "VARCHAR",
@@ -58,7 +59,7 @@ class EncodeReport:
     Attributes
     ----------
     encoded : int
-        Units computed now (a unit is one mask of one image).
+        Units computed now (a unit is one mask of one image, or one slide).
     skipped : int
         Units that were already there.
     failed : int
@@ -120,31 +121,24 @@ def encode(
 ) -> EncodeReport:
     """Compute the units that are missing and list every failure that holds."""
     start = time.perf_counter()
-    if isinstance(encoder, str | PathLike):
-        refuse_untrusted(encoder, "Give an encoder, such as Radiomics('mri.yaml').")
-        raise InvalidInput(
-            f"{encoder!r} is no encoder. Give one, such as Radiomics('mri.yaml')."
-        )
-    if retry not in (None, "failed", "all"):
-        raise InvalidInput(f"retry={retry!r}; expected None, 'failed' or 'all'.")
+    check_request(encoder, retry)
     phases = _phases(db, sequences)
     refresh(db, progress=progress)
     extractor = register_extractor(db, encoder)
     missing, done = todo(db, extractor, members.patients, phases)
     known = known_encode_failures(db, extractor)
-    tasks = [task for task in missing if _due(task, known, retry)]
-    left = [task for task in missing if not _due(task, known, retry)]
+    tasks = [task for task in missing if due(task, known, retry)]
+    left = [task for task in missing if not due(task, known, retry)]
     if retry == "all":
         tasks, done = [*tasks, *done], []
-    fresh, n_failed = _run(
+    fresh, n_failed = run_tasks(
         db,
         encoder,
         extractor,
-        tasks,
+        len(tasks),
+        lambda folder: fragments_of(encoder, tasks, n_jobs, folder, timeout),
         inbox=inbox,
-        n_jobs=n_jobs,
         progress=progress,
-        timeout=timeout,
     )
     wanted = [name for name in required if phases is None or name.lower() in phases]
     inputs = input_failures(db, members, phases, wanted)
@@ -165,9 +159,23 @@ def encode(
     )
 
 
+def check_request(encoder: object, retry: str | None) -> None:
+    """Refuse what is no encoder, and a choice that is none."""
+    if isinstance(encoder, str | PathLike):
+        refuse_untrusted(encoder, "Give an encoder, such as Radiomics('mri.yaml').")
+        raise InvalidInput(
+            f"{encoder!r} is no encoder. Give one, such as Radiomics('mri.yaml')."
+        )
+    if retry not in (None, "failed", "all"):
+        raise InvalidInput(f"retry={retry!r}; expected None, 'failed' or 'all'.")
+
+
 def known_phases(db: Connection) -> list[str]:
     """Return the sequences that the store has files of."""
-    return [row[0] for row in db.rows("SELECT DISTINCT phase FROM file ORDER BY ALL")]
+    rows = db.rows(
+        "SELECT DISTINCT phase FROM file WHERE what IN ('image', 'mask') ORDER BY ALL"
+    )
+    return [row[0] for row in rows]
 
 
 def _phases(db: Connection, sequences: Sequence[str] | None) -> list[str] | None:
@@ -186,7 +194,7 @@ def _phases(db: Connection, sequences: Sequence[str] | None) -> list[str] | None
     return [name.lower() for name in sequences]
 
 
-def _due(
+def due(
     task: Task,
     known: dict[tuple[str, str | None], tuple[object, ...]],
     retry: str | None,
@@ -199,26 +207,25 @@ def _due(
     return failure[1] == "InputMissing"
 
 
-def _run(
+def run_tasks(
     db: Connection,
-    encoder: Encoder,
+    encoder: Encoder | SlideEncoder,
     extractor: str,
-    tasks: Sequence[Task],
+    n: int,
+    start: Callable[[RunFolder], Generator[HandedIn, None, None]],
     *,
     inbox: Path,
-    n_jobs: int,
     progress: bool,
-    timeout: float | None,
 ) -> tuple[list[list[object]], int]:
-    """Do the tasks; return the failures' rows and their number."""
-    if not tasks:
+    """Do `n` tasks; return the failures' rows and their number."""
+    if not n:
         return [], 0
     folder = _begin(db, encoder, extractor, inbox)
     committer = Committer(db, encoder, folder)
     status = "interrupted"
-    handed_in = fragments_of(encoder, tasks, n_jobs, folder, timeout)
+    handed_in = start(folder)
     try:
-        with progress_bar(f"Encoding {encoder.name}", len(tasks), show=progress) as bar:
+        with progress_bar(f"Encoding {encoder.name}", n, show=progress) as bar:
             for handed in handed_in:
                 committer.take(handed.path)
                 bar.step(handed.ok)
@@ -241,7 +248,9 @@ def _raise_if_not_installed(failures: Iterable[Result]) -> None:
             raise MissingDependency(result.error_text)
 
 
-def _begin(db: Connection, encoder: Encoder, extractor: str, inbox: Path) -> RunFolder:
+def _begin(
+    db: Connection, encoder: Encoder | SlideEncoder, extractor: str, inbox: Path
+) -> RunFolder:
     """Write down a run in the catalogue and in its folder in the inbox."""
     run = uuid.uuid4().hex
     env = {

@@ -31,7 +31,7 @@ def input_failures(
         row
         for row in db.rows(
             "SELECT patient_id, phase, reader, session, path, error_code, error_text, "
-            "what FROM file WHERE error_code IS NOT NULL "
+            "what FROM file WHERE error_code IS NOT NULL AND what IN ('image', 'mask') "
             "ORDER BY what, patient_id, phase, reader, session, path"
         )
         if row[0] in patients and _wanted(row[1], phases)

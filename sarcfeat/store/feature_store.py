@@ -19,6 +19,7 @@ from sarcfeat.store.outward import COUNTS, Outward
 from sarcfeat.store.place import check_place, make_folder, refuse_network
 from sarcfeat.store.settings import write_settings
 from sarcfeat.store.sharing import Sharing
+from sarcfeat.store.slides_in import SlidesIn, SlidesOut
 from sarcfeat.store.snapshots import open_snapshot
 from sarcfeat.store.upkeep import Upkeep
 
@@ -35,7 +36,17 @@ NO_ENCRYPTION = (
 
 
 class FeatureStore(
-    FromDicom, Inward, History, BagsIn, BagsOut, Upkeep, Sharing, Outward, Exchange
+    FromDicom,
+    Inward,
+    History,
+    SlidesIn,
+    SlidesOut,
+    BagsIn,
+    BagsOut,
+    Upkeep,
+    Sharing,
+    Outward,
+    Exchange,
 ):
     """Images, masks and clinical tables in; named, versioned features out.
 

@@ -74,7 +74,7 @@ ATTEMPT = {
 
 @dataclass(frozen=True)
 class Report:
-    """What ``add_images`` or ``add_masks`` did.
+    """What ``add_images``, ``add_masks`` or ``add_slides`` did.
 
     Attributes
     ----------
@@ -209,6 +209,8 @@ def _code(error: BaseException) -> str:
 
 
 def _who(slot: Slot) -> str:
+    if slot.what in ("slide", "annotation"):
+        return f"Patient {slot.patient}, slide {slot.phase}"
     reading = f", reader {slot.reader}" if slot.reader else ""
     return f"Patient {slot.patient}, {slot.phase}{reading}"
 

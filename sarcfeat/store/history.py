@@ -14,11 +14,12 @@ from sarcfeat.store.handle import Handle
 from sarcfeat.store.matrix import Matrix
 from sarcfeat.store.outward import Outward
 from sarcfeat.store.past import Past
+from sarcfeat.store.slides_in import SlidesOut
 
 __all__ = ["History", "StoreView"]
 
 
-class StoreView(Outward, BagsOut):
+class StoreView(Outward, SlidesOut, BagsOut):
     """A store as it was at a commit: it can be asked, and not written to.
 
     `FeatureStore.at` makes one; it closes with its store. The reasons in

@@ -19,9 +19,10 @@ from sarcfeat.store.identity import canonical_json, digest, unit_id
 from sarcfeat.store.images import IMAGE
 from sarcfeat.store.layouts import Layout, describe
 from sarcfeat.store.masks import DEFAULT_LESION, LESION, MASK
+from sarcfeat.store.results import append_results
 from sarcfeat.store.sheets import Sheet
 from sarcfeat.store.times import microseconds
-from sarcfeat.store.units import Result, Task, append_results
+from sarcfeat.store.units import Result, Task
 
 __all__ = ["KIND", "Imported", "Row", "results_of_rows", "write_results"]
 

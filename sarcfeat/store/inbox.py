@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from safetensors.numpy import save
 
 from sarcfeat.exceptions import DiskFull, StoreError
 from sarcfeat.store.identity import canonical_json, digest, vector_checksum
-from sarcfeat.store.units import Encoder, Result, Task
+from sarcfeat.store.units import Encoder, Result, SlideEncoder, Task
 
 __all__ = [
     "FORMAT",
@@ -99,14 +99,16 @@ class RunFolder:
         """Return the fragments in the folder, by name."""
         return sorted(Path(self.path).glob(f"*{SUFFIX}"))
 
-    def write(self, encoder: Encoder, result: Result) -> Path:
+    def write(self, encoder: Encoder | SlideEncoder, result: Result) -> Path:
         """Hand in one unit; return its fragment once it is on the disk."""
         names = list(result.names)
         named = digest("names", names)
-        if result.ok:
-            self._keep_names(encoder, named, names)
+        if result.ok and result.bag is None:
+            self._keep_names(cast(Encoder, encoder), named, names)
+        told = {} if result.bag is None else {"bag": result.bag}
         unit = canonical_json(
             {
+                **told,
                 "task": result.task._asdict(),
                 "seconds": result.seconds,
                 "warnings": list(result.warnings),
@@ -118,8 +120,8 @@ class RunFolder:
             }
         )
         checksum = digest(unit, vector_checksum(result.values))
-        told = {"format": FORMAT, "store_id": self.store_id}
-        metadata = {**told, "unit": unit, "checksum": checksum}
+        marks = {"format": FORMAT, "store_id": self.store_id}
+        metadata = {**marks, "unit": unit, "checksum": checksum}
         values = np.ascontiguousarray(result.values, dtype="<f8")
         path = Path(self.path) / f"{result.task.unit_id}{SUFFIX}"
         write_durably(path, save({"values": values}, metadata=metadata))
@@ -159,7 +161,8 @@ class RunFolder:
                     f"{getattr(self, key)}."
                 )
         named = unit["names"]
-        if unit["error_code"] is None and named not in names:
+        vector = unit["error_code"] is None and "bag" not in unit
+        if vector and named not in names:
             names[named] = tuple(_json(self._names_file(named))["names"])
         return Result(
             task=Task(**unit["task"]),
@@ -169,6 +172,7 @@ class RunFolder:
             warnings=tuple(unit["warnings"]),
             error_code=unit["error_code"],
             error_text=unit["error_text"],
+            bag=unit.get("bag"),
         )
 
     def described(self, encoder_name: str) -> Described:

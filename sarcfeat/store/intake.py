@@ -31,7 +31,14 @@ from sarcfeat.store.patients import register
 from sarcfeat.store.progress import Bar, progress_bar
 from sarcfeat.store.sources import Slot, Source, find_slots
 
-__all__ = ["add_files", "refresh"]
+__all__ = [
+    "add_files",
+    "forget_stale",
+    "keep_source",
+    "refresh",
+    "refusal",
+    "register_patients",
+]
 
 BATCH = 64
 SOURCE = {
@@ -65,16 +72,16 @@ def add_files(
     named = slots or []
     gone = erased_among(db, {slot.patient for slot in named})
     kept = [slot for slot in named if slot.patient not in gone]
-    refused = [_refusal(slot) for slot in kept if slot.refused is not None]
+    refused = [refusal(slot) for slot in kept if slot.refused is not None]
     slots = [slot for slot in kept if slot.refused is None]
     root = os.path.abspath(data) if isinstance(data, str | PathLike) else None
-    strangers = _register(db, slots)
+    strangers = register_patients(db, slots)
     if data is not None:
-        _keep_source(db, source, root, pattern)
+        keep_source(db, source, root, pattern)
     moved = _move(db, slots) if source.what == "image" else []
     label = f"Reading {source.what}s"
     looks, read = _ingest(db, slots, label, show=progress, rehash=rehash)
-    _forget_stale(db, source, looks, root)
+    forget_stale(db, source, looks, root)
     write_refusals(db, source.what, refused)
     bad = [*(look.failure() for look in looks if not look.ok), *refused]
     notes = _notes(db, source, strangers, len(slots))
@@ -95,7 +102,7 @@ def add_files(
     )
 
 
-def _refusal(slot: Slot) -> list[object]:
+def refusal(slot: Slot) -> list[object]:
     """Return the row of a file that is not even looked at."""
     who = f"Patient {slot.patient}, {slot.phase}"
     row = [slot.patient, slot.phase, slot.reader, slot.session, slot.path]
@@ -190,7 +197,7 @@ def _still_holds(old: Look, slot: Slot, image_ids: list[str]) -> bool:
     return old.on_image == (image_ids[0] if image_ids else None)
 
 
-def _register(db: Connection, slots: Iterable[Slot]) -> list[str]:
+def register_patients(db: Connection, slots: Iterable[Slot]) -> list[str]:
     """Make the patients of files known; return those no table has named."""
     known = {row[0] for row in db.rows("SELECT patient_id FROM patient")}
     new = sorted({slot.patient for slot in slots} - known)
@@ -199,9 +206,10 @@ def _register(db: Connection, slots: Iterable[Slot]) -> list[str]:
     return new if known else []
 
 
-def _keep_source(
+def keep_source(
     db: Connection, source: Source, root: str | None, pattern: str | None
 ) -> None:
+    """Write down where files are looked for."""
     row = [source.what, root, pattern, source.reader, source.session, source.kind]
     name = digest("source", *row)
     if db.rows("SELECT 1 FROM source WHERE source_id = ?", [name]):
@@ -223,7 +231,7 @@ def _move(db: Connection, slots: Sequence[Slot]) -> list[str]:
         return Images(db).move(slots)
 
 
-def _forget_stale(
+def forget_stale(
     db: Connection, source: Source, looks: Sequence[Look], root: str | None
 ) -> None:
     """Drop failures at places that the source has since corrected."""

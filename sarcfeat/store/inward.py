@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Self
+from typing import Self, cast
 
-from sarcfeat.store import cohorts, encoding, outcomes, patients
+from sarcfeat._validation import pick
+from sarcfeat.store import cohorts, encoding, outcomes, patients, slide_encoding
 from sarcfeat.store.any_files import Ways, add_any
 from sarcfeat.store.encoding import EncodeReport
 from sarcfeat.store.files import Report
 from sarcfeat.store.handle import Handle, Table
 from sarcfeat.store.sources import Source
-from sarcfeat.store.units import Encoder
+from sarcfeat.store.units import Encoder, SlideEncoder
 
 __all__ = ["Inward"]
+
+HOUR = 3600.0
 
 
 class Inward(Handle):
@@ -256,7 +259,7 @@ class Inward(Handle):
 
     def encode(
         self,
-        encoder: Encoder,
+        encoder: Encoder | SlideEncoder,
         *,
         cohort: str | None = None,
         sequences: Sequence[str] | None = None,
@@ -264,21 +267,24 @@ class Inward(Handle):
         retry: str | None = None,
         required: Sequence[str] = (),
         progress: bool = True,
-        timeout: float | None = 3600.0,
+        timeout: float | str | None = "auto",
     ) -> EncodeReport:
         """Compute the features that are missing or whose files have changed.
 
         Parameters
         ----------
         encoder : Encoder
-            Such as ``Radiomics("mri.yaml", name="radiomics")``.
+            Such as ``Radiomics("mri.yaml", name="radiomics")`` of images, or
+            ``SlideTiles("resnet50.safetensors")`` of slides: then each slide gives a
+            bag of tiles, and a slide whose outlines change is encoded again.
         cohort : str, optional
             Only its patients.
         sequences : sequence of str, optional
             Only these.
         n_jobs : int
-            Worker processes; several have one thread each. Even a single one is a
-            process of its own: a crash in a library costs its unit, not the run.
+            Worker processes; several have one thread each (and, of slides, a network
+            each). Even a single one is a process of its own: a crash in a library
+            costs its unit, not the run.
         retry : {None, "failed", "all"}
             By default a known failure is listed and not tried again until its file
             changes; ``"failed"`` tries it; ``"all"`` computes everything again and
@@ -288,16 +294,32 @@ class Inward(Handle):
         progress : bool
             Show a bar on a terminal.
         timeout : float, optional
-            Seconds for one unit, after which it is a failure; None waits for ever.
+            Seconds for one unit, after which it is a failure; None waits for ever. By
+            default an hour, and for a slide a day.
 
         Returns
         -------
         EncodeReport
         """
         chosen = cohorts.members(self._writing, cohort)
+        slides = getattr(encoder, "kind", None) == "slide"
+        if isinstance(timeout, str):
+            pick(timeout, ("auto",), "timeout in words")
+            timeout = 24 * HOUR if slides else HOUR
+        if slides:
+            return slide_encoding.encode_slides(
+                self._writing,
+                cast(SlideEncoder, encoder),
+                store=self.path,
+                members=chosen,
+                n_jobs=n_jobs,
+                retry=retry,
+                progress=progress,
+                timeout=timeout,
+            )
         return encoding.encode(
             self._writing,
-            encoder,
+            cast(Encoder, encoder),
             inbox=self.path / "inbox",
             members=chosen,
             sequences=sequences,

@@ -26,6 +26,10 @@ COUNTS = {
     "images": "SELECT count(*) FROM image WHERE retired_no IS NULL "
     "AND kind <> 'imported'",
     "masks": "SELECT count(*) FROM mask WHERE retired_no IS NULL AND label <> 0",
+    "slides": "SELECT count(*) FROM slide WHERE retired_no IS NULL "
+    "AND told IS NOT NULL",
+    "annotated slides": "SELECT count(*) FROM annotation JOIN slide USING (slide_id) "
+    "WHERE annotation.retired_no IS NULL AND slide.retired_no IS NULL",
     "readers": "SELECT count(DISTINCT reader) FROM mask WHERE retired_no IS NULL",
     "extractors": "SELECT count(*) FROM extractor",
     "feature sets": "SELECT count(DISTINCT address) FROM feature_set",
@@ -33,6 +37,10 @@ COUNTS = {
     "failing files": "SELECT count(*) FROM file WHERE error_code IS NOT NULL",
     "bags": (
         "SELECT count(*) FROM embedding_file JOIN unit USING (unit_id) "
+        "WHERE retired_no IS NULL"
+    ),
+    "tiles": (
+        "SELECT coalesce(sum(n_rows), 0) FROM embedding_file JOIN unit USING (unit_id) "
         "WHERE retired_no IS NULL"
     ),
     "matrices": "SELECT count(*) FROM matrix",

@@ -15,6 +15,7 @@ from sarcfeat.store.committing import ingest
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.encoding import RUN
 from sarcfeat.store.inbox import BadFragment, RunFolder, write_durably
+from sarcfeat.store.slide_results import bag_is_whole
 from sarcfeat.store.units import EXTRACTOR, Result
 
 __all__ = ["LeftOver", "end_dead_runs", "set_aside", "take_in_left_overs"]
@@ -98,7 +99,7 @@ def _take_in(
     names: dict[str, tuple[str, ...]] = {}
     for path in folder.fragments():
         try:
-            result = folder.read(path, names)
+            result = _read(folder, path, names, store)
         except BadFragment as error:
             _refuse(store, path, error, found)
             continue
@@ -114,6 +115,18 @@ def _take_in(
         ingest(db, folder.described(told["encoder"]), folder, results)
     for unit in sorted(_held(db, results) - before):
         found.units[unit] = folder.run_id
+
+
+def _read(
+    folder: RunFolder, path: Path, names: dict[str, tuple[str, ...]], store: Path
+) -> Result:
+    result = folder.read(path, names)
+    if result.bag is not None and not bag_is_whole(store, result.bag):
+        raise BadFragment(
+            f"{path.name}: the bag {result.bag['uri']} is not there, or not whole. "
+            "Encode again: the slide is done anew."
+        )
+    return result
 
 
 def _restore(

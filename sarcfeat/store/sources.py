@@ -64,7 +64,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Source:
-    """What ``add_images`` or ``add_masks`` was told."""
+    """What ``add_images``, ``add_masks`` or ``add_slides`` was told."""
 
     what: str
     reader: str | None = None

@@ -16,6 +16,7 @@ from sarcfeat.exceptions import InputCorrupt, InputMissing, InvalidInput, StoreE
 from sarcfeat.io.bagfile import BagFile, open_bag
 from sarcfeat.io.hdf5 import HDF5Bag, open_hdf5
 from sarcfeat.store.connection import Connection
+from sarcfeat.store.slide_tables import LIVE_BAGS
 
 __all__ = ["BAG_COLUMNS", "Tiles", "bag_path", "bag_table", "open_held", "read_tiles"]
 
@@ -103,9 +104,7 @@ def held_bags(db: Connection, patients: list[str]) -> list[Held]:
     one = len(patients) == 1
     rows = db.rows(
         "SELECT s.patient_id, s.name, u.extractor_id, e.n_rows, e.dim, e.dtype, "
-        "e.layout, e.uri, e.bytes, u.unit_id FROM slide s "
-        "JOIN unit u ON u.image_id = s.slide_id JOIN embedding_file e USING (unit_id) "
-        "WHERE u.retired_no IS NULL AND "
+        f"e.layout, e.uri, e.bytes, u.unit_id {LIVE_BAGS} AND "
         + ("s.patient_id = ?" if one else "list_contains(?::VARCHAR[], s.patient_id)")
         + " ORDER BY s.patient_id, s.name, s.slide_id, u.extractor_id",
         [patients[0] if one else patients],

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sarcfeat.exceptions import NonDeterministicExtraction
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.identity import (
     canonical_json,
     digest,
     extractor_id,
     unit_ids,
-    vector_checksum,
 )
-from sarcfeat.store.vectors import Vector, write_vectors
 
 __all__ = [
+    "ATTEMPT",
     "EXTRACTOR",
+    "UNIT",
     "Describes",
     "Encoder",
+    "Marked",
     "Result",
+    "SlideEncoder",
     "Task",
-    "append_results",
     "attempt_id",
     "register_extractor",
+    "text_or_none",
     "todo",
 ]
 
@@ -66,16 +65,44 @@ class Encoder(Protocol):
         ...
 
 
+class Marked(Protocol):
+    """What is asked of an encoder to tell it from every other."""
+
+    @property
+    def name(self) -> str:
+        """Name of the encoder."""
+        ...
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return all that decides the numbers, as JSON values."""
+        ...
+
+
+class SlideEncoder(Marked, Protocol):
+    """What the store asks of an encoder of slides (``kind`` is ``"slide"``)."""
+
+    kind: str
+
+    def encode_slide(
+        self, path: str, *, regions: Any = None, mpp: float | None = None
+    ) -> Any:
+        """Return the tiles' features and where they lie, or raise."""
+        ...
+
+
 class Task(NamedTuple):
-    """One unit of work and where its files are."""
+    """One unit of work and where its files are.
+
+    Of a slide, the mask is its annotation, if there is one, and the phase its name.
+    """
 
     unit_id: str
     image_id: str
-    mask_id: str
+    mask_id: str | None
     patient: str
     phase: str
-    reader: str
-    session: int
+    reader: str | None
+    session: int | None
     label: int
     image_path: str
     mask_path: str
@@ -92,6 +119,8 @@ class Result:
     warnings: tuple[str, ...] = ()
     error_code: str | None = None
     error_text: str | None = None
+    # Of a slide: where its bag lies and what it holds.
+    bag: dict[str, Any] | None = None
 
     @property
     def ok(self) -> bool:
@@ -160,7 +189,7 @@ ATTEMPT = {
 }
 
 
-def register_extractor(db: Connection, encoder: Encoder) -> str:
+def register_extractor(db: Connection, encoder: Marked) -> str:
     """Write down what an encoder is; the same fingerprint is the same extractor."""
     mark = encoder.fingerprint()
     name = extractor_id(mark)
@@ -170,11 +199,11 @@ def register_extractor(db: Connection, encoder: Encoder) -> str:
     row = [
         name,
         encoder.name,
-        _text(mark.get("version")),
+        text_or_none(mark.get("version")),
         canonical_json(params),
         digest(params),
-        _text(mark.get("weights_sha256")),
-        _text(mark.get("code")),
+        text_or_none(mark.get("weights_sha256")),
+        text_or_none(mark.get("code")),
         canonical_json(mark),
     ]
     with db.commit(f"register {encoder.name}"):
@@ -187,7 +216,8 @@ def attempt_id(unit: str, run: str) -> str:
     return digest("attempt", unit, run)
 
 
-def _text(value: Any) -> str | None:
+def text_or_none(value: Any) -> str | None:
+    """Return a value as text."""
     return None if value is None else str(value)
 
 
@@ -223,166 +253,3 @@ def todo(
     names = list(dict.fromkeys(units))
     missing = [Task(name, *first[name]) for name in names if name not in done]
     return missing, [Task(name, *first[name]) for name in names if name in done]
-
-
-def append_results(
-    db: Connection,
-    encoder: Describes,
-    extractor: str,
-    run: str,
-    results: Sequence[Result],
-) -> list[Result]:
-    """Write a batch in one transaction; return the failures among it.
-
-    A unit that is there with the same numbers stays; with other numbers it is a
-    failure (``NonDeterministicExtraction``), the first numbers stay and the others
-    are kept aside.
-    """
-    with db.commit(f"encode {encoder.name}"):
-        held = _held(db, results)
-        judged = [_judge(result, held.get(result.task.unit_id)) for result in results]
-        good = [r for r in judged if r.ok and r.task.unit_id not in held]
-        sets = {
-            key: _feature_set(db, encoder, extractor, *key)
-            for key in dict.fromkeys((r.task.phase, r.names) for r in good)
-        }
-        db.insert("unit", UNIT, [_unit_row(r, extractor, run) for r in good])
-        write_vectors(
-            db,
-            [
-                Vector(r.task.unit_id, sets[r.task.phase, r.names], r.values)
-                for r in good
-            ],
-        )
-        _set_aside(
-            db, run, [r for r, j in zip(results, judged, strict=True) if r is not j]
-        )
-        db.insert("attempt", ATTEMPT, [_attempt(r, extractor, run) for r in judged])
-    return [result for result in judged if not result.ok]
-
-
-def _held(db: Connection, results: Sequence[Result]) -> dict[str, str]:
-    """Return the checksums of those units that the store holds already."""
-    if len(results) == 1:
-        one = "SELECT unit_id, checksum FROM feature_vector WHERE unit_id = ?"
-        return dict(db.rows(one, [results[0].task.unit_id]))
-    return dict(
-        db.rows(
-            "SELECT unit_id, checksum FROM feature_vector "
-            "JOIN (SELECT DISTINCT unnest(?::VARCHAR[]) AS unit_id) USING (unit_id)",
-            [[r.task.unit_id for r in results]],
-        )
-    )
-
-
-def _judge(result: Result, first: str | None) -> Result:
-    """Turn a result that differs from what the store holds into a failure."""
-    if not result.ok or first is None:
-        return result
-    if first == vector_checksum(result.values):
-        return result
-    task = result.task
-    return Result(
-        task=task,
-        seconds=result.seconds,
-        error_code=NonDeterministicExtraction.__name__,
-        error_text=(
-            f"Patient {task.patient}, {task.phase}: {task.mask_path} gave other "
-            "numbers than before with the same image, mask and parameters. The first "
-            "are kept (the others lie in the table other_vector); fix the encoder's "
-            "seed or threads."
-        ),
-    )
-
-
-def _set_aside(db: Connection, run: str, results: Sequence[Result]) -> None:
-    """Keep other numbers of units that are there: to be looked at, never served."""
-    for result in results:
-        name, checksum = result.task.unit_id, vector_checksum(result.values)
-        if not db.rows(
-            "SELECT 1 FROM other_vector WHERE unit_id = ? AND checksum = ?",
-            [name, checksum],
-        ):
-            db.update(
-                "INSERT INTO other_vector (unit_id, names, v, checksum, run_id, "
-                "commit_no) VALUES (?, ?::VARCHAR[], ?::DOUBLE[], ?, ?, ?)",
-                [
-                    name,
-                    list(result.names),
-                    result.values.tolist(),
-                    checksum,
-                    run,
-                    db.commit_no,
-                ],
-            )
-
-
-@lru_cache(maxsize=8)
-def _set_id(extractor: str, phase: str, names: tuple[str, ...]) -> str:
-    """Name a feature set; asked anew for each batch of a run."""
-    return digest("feature_set", extractor, phase, list(names))
-
-
-def _feature_set(
-    db: Connection,
-    encoder: Describes,
-    extractor: str,
-    phase: str,
-    names: tuple[str, ...],
-) -> str:
-    """Write the names of a feature set once; return its id."""
-    name = _set_id(extractor, phase, names)
-    if name in db.lasting:
-        return name
-    if db.rows("SELECT 1 FROM feature_set WHERE feature_set_id = ?", [name]):
-        # Nothing takes a feature set away: what was committed once is there.
-        db.lasting.add(name)
-        return name
-    address = f"{encoder.name}.{phase.lower()}"
-    db.rows(
-        "INSERT INTO feature_set (feature_set_id, extractor_id, phase, address, names, "
-        "n, commit_no) VALUES (?, ?, ?, ?, ?::VARCHAR[], ?, ?)",
-        [name, extractor, phase, address, list(names), len(names), db.commit_no],
-    )
-    columns: list[list[Any]] = [[], [], [], []]
-    for feature in names:
-        described = encoder.describe_feature(feature)
-        for i, key in enumerate(("image_filter", "family", "ibsi", "unit")):
-            columns[i].append(_text(described.get(key)))
-    # A column of nothing is one NULL, not sixty thousand.
-    told = [column if any(column) else None for column in columns]
-    cells = ["?::VARCHAR" if c is None else "unnest(?::VARCHAR[])" for c in told]
-    db.rows(
-        "INSERT INTO feature (feature_set_id, pos, name, image_filter, family, ibsi, "
-        "unit) SELECT ?, unnest(?::INTEGER[]), unnest(?::VARCHAR[]), "
-        + ", ".join(cells),
-        [name, list(range(len(names))), list(names), *told],
-    )
-    return name
-
-
-def _unit_row(result: Result, extractor: str, run: str) -> list[Any]:
-    t = result.task
-    notes = json.dumps(list(result.warnings))
-    return [t.unit_id, t.image_id, t.mask_id, extractor, run, notes, result.seconds]
-
-
-def _attempt(result: Result, extractor: str, run: str) -> list[Any]:
-    t = result.task
-    return [
-        attempt_id(t.unit_id, run),
-        "encode",
-        t.patient,
-        t.phase,
-        t.reader,
-        t.session,
-        t.image_path if result.about_image else t.mask_path,
-        t.image_id,
-        t.mask_id,
-        extractor,
-        "ok" if result.ok else "failed",
-        result.error_code,
-        result.error_text,
-        result.seconds,
-        run,
-    ]
