@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
+from sarcfeat.estimators._cox_checks import CoxChecks
+from sarcfeat.estimators._cox_outcome import CoxRows, cox_rows
 from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators._firth_hazard import FirthHazard, fit_firth
 from sarcfeat.estimators._hazard_table import hazard_table
-from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
+from sarcfeat.estimators._matrix import (
+    feature_names,
+    fit_matrix,
+    independent_columns,
+)
+from sarcfeat.estimators._row_columns import Column, design_of
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.metrics import Concordance, concordance
 from sarcfeat.survival import (
     CoxFit,
-    RiskSets,
+    CoxState,
     SurvivalMixin,
     baseline_hazard,
-    check_y,
     cox_state,
-    cox_zph,
     fit_cox,
     wald_test,
 )
@@ -36,7 +41,7 @@ __all__ = ["CoxPH"]
 Floats = npt.NDArray[np.float64]
 
 
-class CoxPH(SurvivalMixin, BaseEstimator):
+class CoxPH(CoxChecks, SurvivalMixin, BaseEstimator):
     """Cox model: how each variable multiplies the hazard of the event.
 
     Unpenalised; for more columns than patients use :class:`LassoCox`. A column that is
@@ -54,6 +59,23 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         ``sample_weight`` are no counts of patients.
     max_iter : int
         Newton steps before giving up with :class:`NotConverged`.
+    strata : str, int or sequence of them, optional
+        Columns of X (of text, or of few values) within whose levels patients are
+        compared: each has a baseline hazard of its own and no hazard ratio.
+    firth : bool
+        Whether Firth's penalty keeps hazard ratios finite where a column separates the
+        events; intervals and p-values are then those of the penalised profile
+        likelihood. Needs Breslow's ties, and neither weights, strata nor robust errors.
+    cluster : str or int, optional
+        Column of X with the patient (or hospital) that rows belong to; standard errors
+        are then the sandwich estimate over clusters.
+    entry : str or int, optional
+        Column of X with the time from which a row is under observation. y is then the
+        end of that interval: a patient whose treatment changes has a row for each
+        interval (time-varying covariates); one who came late starts late.
+    cause : int, optional
+        The event of interest, where y holds several (:func:`make_causes`); patients
+        with another leave observation then, so that this is the cause-specific hazard.
 
     Attributes
     ----------
@@ -69,11 +91,12 @@ class CoxPH(SurvivalMixin, BaseEstimator):
     linear_center_ : float
         ``means_ @ coef_``.
     baseline_ : BaselineHazard
-        Of the reference patient.
+        Of the reference patient. With strata in its place ``baselines_``, a dict from
+        the level to its baseline hazard.
     loglik_, loglik_null_, aic_, bic_ : float
-        BIC counts events, as R does.
+        BIC counts events, as R does. With ``firth`` penalised.
     lr_test_, wald_test_, score_test_ : tuple of (statistic, df, p)
-        Of no column mattering.
+        Of no column mattering. ``score_test_`` is None with ``firth``.
     concordance_ : Concordance
         On the training data; optimistic. Without ``influence``.
     n_events_ : int
@@ -122,6 +145,11 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         "level": [Interval(Real, 0, 1, closed="neither")],
         "robust": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "strata": [str, Integral, list, tuple, None],
+        "firth": ["boolean"],
+        "cluster": [str, Integral, None],
+        "entry": [str, Integral, None],
+        "cause": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -131,11 +159,21 @@ class CoxPH(SurvivalMixin, BaseEstimator):
         level: float = 0.95,
         robust: bool = False,
         max_iter: int = 100,
+        strata: Column | Sequence[Column] | None = None,
+        firth: bool = False,
+        cluster: Column | None = None,
+        entry: Column | None = None,
+        cause: int | None = None,
     ) -> None:
         self.ties = ties
         self.level = level
         self.robust = robust
         self.max_iter = max_iter
+        self.strata = strata
+        self.firth = firth
+        self.cluster = cluster
+        self.entry = entry
+        self.cause = cause
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CoxPH:
         """Fit the model.
@@ -168,134 +206,117 @@ class CoxPH(SurvivalMixin, BaseEstimator):
             X has no column; predictions are constant.
         """
         check_params(self)
-        values = fit_matrix(self, X)
-        event, time = check_y(y, n=len(values), min_events=2)
-        values, event, time, weight = _weighted(values, event, time, sample_weight)
-        self._check_size(values, event)
+        design = design_of(X, self._special(), type(self).__name__, fit=True)
+        rows = cox_rows(self, fit_matrix(self, design), X, y, sample_weight)
+        self._check_size(rows.values, rows.event)
         names = [str(name) for name in feature_names(self)]
-        self.means_ = _reference(values, weight)
-        sets = RiskSets(event, time, weight, ties=self.ties)
-        fit = fit_cox(values - self.means_, sets, names=names, max_iter=self.max_iter)
-        self._store(fit, names)
-        self.ranges_ = display_ranges(values, names)
-        risk = (values - self.means_) @ self.coef_
+        self.means_ = _reference(rows.values, rows.weight)
+        state = self._fit_firth(rows, names) if self.firth else self._fit(rows, names)
+        self._store_baselines(state, rows)
+        self.linear_center_ = float(self.means_ @ self.coef_)
+        self.ranges_ = display_ranges(rows.values, names)
+        risk = (rows.values - self.means_) @ self.coef_
         self.lp_range_ = (float(risk.min()), float(risk.max()))
-        self.max_time_ = float(time.max())
-        found = concordance(event, time, risk, sample_weight=weight, level=self.level)
+        self.max_time_ = float(rows.time.max())
+        found = concordance(
+            rows.event,
+            rows.time,
+            risk,
+            sample_weight=rows.weight,
+            strata=rows.stratum,
+            entry=rows.entry,
+            cluster=rows.cluster,
+            level=self.level,
+        )
         # A fitted model keeps nothing patient by patient.
         self.concordance_: Concordance = replace(found, influence=np.empty(0))
         return self
 
-    def predict(self, X: Any) -> Floats:
-        """Return the linear predictor: log hazard ratio to the reference patient.
+    def _strata(self) -> list[Column]:
+        if self.strata is None:
+            return []
+        one = isinstance(self.strata, (str, Integral))
+        return [self.strata] if one else list(self.strata)
 
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n_patients, n_features)
-            Columns of a frame are found by name.
+    def _special(self) -> list[Column]:
+        single = [name for name in (self.entry, self.cluster) if name is not None]
+        return [*self._strata(), *single]
 
-        Returns
-        -------
-        ndarray of shape (n_patients,)
-            Higher is worse.
-        """
-        return np.asarray(self._centred(X) @ self.coef_)
+    def _fit(self, rows: CoxRows, names: list[str]) -> CoxState:
+        centred = rows.values - self.means_
+        sets = rows.sets(self.ties)
+        fit = fit_cox(centred, sets, names=names, max_iter=self.max_iter)
+        robust = self.robust or rows.cluster is not None
+        self.coef_ = fit.coef
+        self.vcov_ = fit.robust_vcov(rows.cluster) if robust else fit.vcov
+        self.se_ = np.sqrt(np.diag(self.vcov_))
+        self.score_test_ = fit.score_test
+        self._store(fit, sets.n_events, fit.aliased, names)
+        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
+        return fit.state
 
-    def predict_cumulative_hazard(self, X: Any, times: npt.ArrayLike) -> Floats:
-        """Return the cumulative hazard of each patient at given times.
+    def _fit_firth(self, rows: CoxRows, names: list[str]) -> CoxState:
+        self._check_firth(rows)
+        kept = independent_columns(rows.values)
+        if not kept.any():
+            return self._fit(rows, names)
+        fit = fit_firth(
+            (rows.values - self.means_)[:, kept],
+            rows.event,
+            rows.time,
+            level=self.level,
+            max_iter=self.max_iter,
+        )
+        p = len(names)
+        self.coef_, self.vcov_ = np.zeros(p), np.full((p, p), np.nan)
+        self.coef_[kept], self.vcov_[np.ix_(kept, kept)] = fit.coef, fit.vcov
+        self.se_ = np.sqrt(np.diag(self.vcov_))
+        self.score_test_ = None
+        self._store(fit, int(rows.event.sum()), ~kept, names)
+        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
+        inside = self.summary_.index[kept]
+        with np.errstate(over="ignore"):
+            self.summary_.loc[inside, "ci_low"] = np.exp(fit.low)
+            self.summary_.loc[inside, "ci_high"] = np.exp(fit.high)
+        self.summary_.loc[inside, "p"] = fit.p
+        return cox_state(self.coef_, rows.values - self.means_, rows.sets("breslow"))
 
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n_patients, n_features)
-        times : array-like of shape (n_times,)
-            In the unit of the training times. Flat after the last event.
+    def _check_firth(self, rows: CoxRows) -> None:
+        asked = {
+            "strata": rows.stratum,
+            "entry": rows.entry,
+            "cluster": rows.cluster,
+            "robust=True": self.robust or None,
+            "sample_weight": rows.weight,
+        }
+        given = [name for name, value in asked.items() if value is not None]
+        tied = len(np.unique(rows.time[rows.event])) < rows.event.sum()
+        if given:
+            raise InvalidInput(
+                f"firth=True does not go with {listed(given)}. Leave that out, or fit "
+                "without Firth's penalty."
+            )
+        if tied and self.ties != "breslow":
+            raise InvalidInput(
+                "firth=True handles tied events after Breslow, and there are some: "
+                f"pass ties='breslow' (got {self.ties!r})."
+            )
 
-        Returns
-        -------
-        ndarray of shape (n_patients, n_times)
-        """
-        return np.outer(np.exp(self.predict(X)), self.baseline_.at(times))
-
-    def predict_survival_function(self, X: Any, times: npt.ArrayLike) -> Floats:
-        """Return each patient's chance of being free of the event at given times.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n_patients, n_features)
-        times : array-like of shape (n_times,)
-            In the unit of the training times. Flat after the last event.
-
-        Returns
-        -------
-        ndarray of shape (n_patients, n_times)
-        """
-        return self.baseline_.survival(times, self.predict(X))
-
-    def predict_survival_se(self, X: Any, times: npt.ArrayLike) -> Floats:
-        """Return the standard error of :meth:`predict_survival_function`.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n_patients, n_features)
-        times : array-like of shape (n_times,)
-
-        Returns
-        -------
-        ndarray of shape (n_patients, n_times)
-        """
-        centred = self._centred(X)
-        return self.baseline_.std_err(times, centred, self.coef_, self.vcov_)
-
-    def martingale_residuals(self, X: Any, y: Any, sample_weight: Any = None) -> Floats:
-        """Return events seen minus events expected, patient by patient.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            The training data; the model keeps no patient.
-
-        Returns
-        -------
-        ndarray of shape (n_patients,)
-            At most 1; a large negative value is a patient who outlived the model's
-            expectation. They sum to 0.
-        """
-        centred = self._centred(X)
-        event, time = check_y(y, n=len(centred), min_events=1)
-        sets = RiskSets(event, time, sample_weight, ties=self.ties)
-        return cox_state(self.coef_, centred, sets).martingale
-
-    def proportional_hazards_test(
-        self, X: Any, y: Any, *, transform: str = "km", sample_weight: Any = None
-    ) -> pd.DataFrame:
-        """Test whether each hazard ratio is constant over time.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            The training data; the model keeps no patient.
-        transform : {"km", "rank", "identity", "log"}
-            The scale of time.
-
-        Returns
-        -------
-        DataFrame
-            Index: the columns and ``GLOBAL``; ``chisq, df, p``.
-
-        References
-        ----------
-        R's ``survival::cox.zph``, version 3 and later.
-        """
-        centred = self._centred(X)
-        event, time = check_y(y, n=len(centred), min_events=1)
-        centred, event, time, weight = _weighted(centred, event, time, sample_weight)
-        sets = RiskSets(event, time, weight, ties=self.ties)
-        names = [str(name) for name in feature_names(self)]
-        return cox_zph(fit_cox(centred, sets, names=names), names, transform=transform)
-
-    def _centred(self, X: Any) -> Floats:
-        check_is_fitted(self)
-        return np.asarray(predict_matrix(self, X) - self.means_)
+    def _store_baselines(self, state: CoxState, rows: CoxRows) -> None:
+        if not rows.strata:
+            self.baseline_ = baseline_hazard(state)
+            return
+        self.baselines_ = {
+            name: baseline_hazard(state, code) for code, name in enumerate(rows.strata)
+        }
+        silent = [name for name, h in self.baselines_.items() if not len(h.time)]
+        if silent:
+            warnings.warn(
+                f"Stratum {listed(silent)} has no event: its survival curve stays at 1 "
+                "and its patients add nothing to the hazard ratios.",
+                SarcfeatWarning,
+                stacklevel=3,
+            )
 
     def _check_size(self, values: Floats, event: npt.NDArray[np.bool_]) -> None:
         n, p = values.shape
@@ -312,23 +333,23 @@ class CoxPH(SurvivalMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def _store(self, fit: CoxFit, names: list[str]) -> None:
-        self.coef_ = fit.coef
-        self.vcov_ = fit.robust_vcov() if self.robust else fit.vcov
-        self.se_ = np.sqrt(np.diag(self.vcov_))
-        self.linear_center_ = float(self.means_ @ self.coef_)
+    def _store(
+        self,
+        fit: CoxFit | FirthHazard,
+        n_events: int,
+        aliased: npt.NDArray[np.bool_],
+        names: list[str],
+    ) -> None:
         self.loglik_, self.loglik_null_ = fit.loglik, fit.loglik_null
-        self.lr_test_, self.score_test_ = fit.lr_test, fit.score_test
-        self.wald_test_ = wald_test(fit.coef, self.vcov_)
+        self.lr_test_ = fit.lr_test
+        self.wald_test_ = wald_test(self.coef_, self.vcov_)
         self.n_iter_, self.converged_ = fit.n_iter, fit.converged
         df = fit.lr_test[1]
-        self.n_events_ = fit.state.sets.n_events
+        self.n_events_ = n_events
         self.aic_ = 2 * df - 2 * fit.loglik
-        self.bic_ = float(np.log(self.n_events_)) * df - 2 * fit.loglik
-        self.events_per_variable_ = self.n_events_ / df if df else float("inf")
-        self.baseline_ = baseline_hazard(fit.state)
-        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
-        self.aliased_ = [n for n, out in zip(names, fit.aliased, strict=True) if out]
+        self.bic_ = float(np.log(n_events)) * df - 2 * fit.loglik
+        self.events_per_variable_ = n_events / df if df else float("inf")
+        self.aliased_ = [n for n, out in zip(names, aliased, strict=True) if out]
         if self.aliased_:
             warnings.warn(
                 f"{listed(self.aliased_)}: constant among the {self.n_events_} events' "
@@ -337,21 +358,6 @@ class CoxPH(SurvivalMixin, BaseEstimator):
                 SarcfeatWarning,
                 stacklevel=3,
             )
-
-
-def _weighted(
-    values: Floats, event: npt.NDArray[np.bool_], time: Floats, sample_weight: Any
-) -> tuple[Floats, npt.NDArray[np.bool_], Floats, Floats | None]:
-    """Leave out the rows of weight 0."""
-    if sample_weight is None:
-        return values, event, time, None
-    weight = np.asarray(sample_weight, dtype=float)
-    if weight.shape != (len(values),):
-        raise InvalidInput(
-            f"sample_weight has shape {weight.shape}; expected ({len(values)},)."
-        )
-    rows = weight != 0
-    return values[rows], event[rows], time[rows], weight[rows]
 
 
 def _reference(values: Floats, weight: Floats | None) -> Floats:

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput, NoComparablePairs
-from sarcfeat.survival import kaplan_meier, make_y, pairs_of_each
+from sarcfeat.survival import kaplan_meier, make_y, pairs_at_risk, pairs_of_each
 
 __all__ = ["Concordance", "concordance"]
 
@@ -59,6 +59,8 @@ def concordance(
     strata: npt.ArrayLike | None = None,
     time_weight: str = "n",
     until: float | None = None,
+    entry: npt.ArrayLike | None = None,
+    cluster: npt.ArrayLike | None = None,
 ) -> Concordance:
     """Compute the concordance index of a risk with survival, with its interval.
 
@@ -81,6 +83,11 @@ def concordance(
         one time do not compare, an event and a censoring there do.
     until : float, optional
         Only events up to this time (inclusive) count.
+    entry : array-like of float, shape (n_patients,), optional
+        Time from which a patient was under observation; with Harrell's weights only.
+    cluster : array-like, shape (n_patients,), optional
+        Whom each row belongs to, where several rows are one patient's: the error then
+        sums over patients.
 
     Returns
     -------
@@ -118,21 +125,30 @@ def concordance(
     if until is not None:
         factor = factor * (times <= until)
     concordant, discordant, tied = np.zeros(n), np.zeros(n), np.zeros(n)
+    started = None if entry is None else np.asarray(entry, dtype=float)
+    if started is not None and time_weight != "n":
+        raise InvalidInput(f"entry goes with time_weight='n'; got {time_weight!r}.")
     for value in np.unique(stratum):
         rows = stratum == value
-        concordant[rows], discordant[rows], tied[rows] = pairs_of_each(
-            flags[rows],
-            times[rows],
-            risk[rows],
-            weight[rows],
-            event_weight=factor[rows],
-        )
+        parts = flags[rows], times[rows], risk[rows], weight[rows]
+        if started is None:
+            found = pairs_of_each(*parts, event_weight=factor[rows])
+        else:
+            begin = started[rows]
+            found = pairs_at_risk(
+                *parts[:2], begin, *parts[2:], event_weight=factor[rows]
+            )
+        concordant[rows], discordant[rows], tied[rows] = found
     comparable = concordant + discordant + tied
-    return _summary(concordant + tied / 2, comparable, weight, level)
+    return _summary(concordant + tied / 2, comparable, weight, level, cluster)
 
 
 def _summary(
-    agreeing: Floats, comparable: Floats, weight: Floats, level: float
+    agreeing: Floats,
+    comparable: Floats,
+    weight: Floats,
+    level: float,
+    cluster: npt.ArrayLike | None = None,
 ) -> Concordance:
     total = float(weight @ comparable) / 2
     if not total > 0:
@@ -146,7 +162,11 @@ def _summary(
         return Concordance(nan, nan, nan, nan, 0.0, np.full(len(weight), nan))
     c = float(weight @ agreeing) / 2 / total
     influence = weight * (agreeing - c * comparable) / total
-    se = float(np.sqrt(influence @ influence))
+    summed = influence
+    if cluster is not None:
+        code = np.unique(np.asarray(cluster), return_inverse=True)[1].reshape(-1)
+        summed = np.bincount(code, weights=influence)
+    se = float(np.sqrt(summed @ summed))
     half = float(norm.ppf((1 + level) / 2)) * se
     return Concordance(c, se, max(c - half, 0.0), min(c + half, 1.0), total, influence)
 

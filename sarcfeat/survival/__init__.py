@@ -26,6 +26,7 @@ from sarcfeat.survival.maximally_selected import (
     maximally_selected_logrank,
 )
 from sarcfeat.survival.pairs import Pairs, count_pairs, pairs_of_each
+from sarcfeat.survival.pairs_at_risk import pairs_at_risk
 from sarcfeat.survival.proportional_hazards import cox_zph
 from sarcfeat.survival.risk_sets import RiskSets
 from sarcfeat.survival.target import SurvivalMixin, check_y, make_y
@@ -67,6 +68,7 @@ __all__ = [
     "make_y",
     "maximally_selected_logrank",
     "nelson_aalen",
+    "pairs_at_risk",
     "pairs_of_each",
     "pairwise_logrank",
     "split_causes",

@@ -183,13 +183,18 @@ class CoxFit:
     n_iter: int
     state: CoxState = field(repr=False)
 
-    def robust_vcov(self) -> Floats:
+    def robust_vcov(self, cluster: npt.ArrayLike | None = None) -> Floats:
         """Return the sandwich covariance: each patient's influence, squared.
 
-        Holds where case weights are no counts. Lin & Wei, JASA 1989.
+        Holds where case weights are no counts; with a `cluster` for each row, also
+        where several rows belong to one patient. Lin & Wei, JASA 1989.
         """
         weight = self.state.sets.weight[:, None]
         influence = weight * self.state.score_residuals() @ np.nan_to_num(self.vcov)
+        if cluster is not None:
+            code = np.unique(np.asarray(cluster), return_inverse=True)[1].reshape(-1)
+            rows, influence = influence, np.zeros((code.max() + 1, len(self.coef)))
+            np.add.at(influence, code, rows)
         vcov = influence.T @ influence
         vcov[self.aliased, :] = vcov[:, self.aliased] = np.nan
         return np.asarray(vcov)
@@ -304,14 +309,8 @@ def _newton(Z: Floats, sets: RiskSets, max_iter: int) -> _Found:
             diverging = np.abs(step) > _STEP_OPEN
             break
     vcov = _solve(state.information(), np.eye(len(coef)))
-    return _Found(
-        coef,
-        (vcov + vcov.T) / 2,
-        state.loglik,
-        diverging,
-        converged,
-        n_iter,
-    )
+    half = (vcov + vcov.T) / 2
+    return _Found(coef, half, state.loglik, diverging, converged, n_iter)
 
 
 def _halved(
@@ -383,7 +382,7 @@ def _warn(
         warnings.warn(
             f"The coefficient of {listed(columns)} runs to infinity: the column "
             "separates the events (for instance a group without any event). Leave it "
-            "out, merge categories, or use a penalised model such as LassoCox.",
+            "out, merge categories, or use a penalty: CoxPH(firth=True), LassoCox.",
             NotConverged,
             stacklevel=4,
         )

@@ -82,9 +82,19 @@ def cox_zph(
 
 
 def _km(sets: RiskSets) -> Floats:
-    curve = kaplan_meier(sets.event, sets.time)
-    before = np.r_[1.0, curve.survival]
-    where = np.searchsorted(curve.time, sets.group_time, side="left")
+    times: Floats
+    survival: Floats
+    if sets.entry is None:
+        curve = kaplan_meier(sets.event, sets.time)
+        times, survival = curve.time, curve.survival
+    else:
+        # Without strata, and only those under observation are at risk.
+        whole = RiskSets(sets.event, sets.time, entry=sets.entry)
+        everybody = np.ones(len(sets.time))
+        died = whole.tied_sums(everybody) / whole.sums(everybody)
+        times, survival = whole.group_time, np.asarray(np.cumprod(1 - died))
+    before = np.r_[1.0, survival]
+    where = np.searchsorted(times, sets.group_time, side="left")
     return np.asarray(1 - before[where])
 
 

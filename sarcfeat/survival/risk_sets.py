@@ -79,9 +79,10 @@ class RiskSets:
                 f"None of the {n} patients had the event. Choose an endpoint with "
                 "events, or a larger training set."
             )
+        self.entry = None if entry is None else np.asarray(entry, dtype=float)
         stratum = _codes(strata, n)
         self._number_groups(stratum)
-        self._place(stratum, entry)
+        self._place(stratum)
         self._write_terms()
 
     def _number_groups(self, stratum: Ints) -> None:
@@ -97,10 +98,10 @@ class RiskSets:
         self.group_of_row[rows] = np.cumsum(new) - 1
         self.n_deaths = np.diff(np.r_[self._group_start, len(rows)])
 
-    def _place(self, stratum: Ints, entry: npt.ArrayLike | None) -> None:
+    def _place(self, stratum: Ints) -> None:
         self.first = np.zeros(len(self.event), dtype=np.intp)
         self.last = np.zeros(len(self.event), dtype=np.intp)
-        started = None if entry is None else np.asarray(entry, dtype=float)
+        started = self.entry
         if started is not None and (started >= self.time).any():
             late = np.flatnonzero(started >= self.time)
             raise InvalidInput(

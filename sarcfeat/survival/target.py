@@ -40,7 +40,7 @@ def _as_event(event: Any) -> npt.NDArray[np.bool_]:
         raise InvalidInput(
             f"The event must be True/False or 1/0 (1 = event); got the values {counts}."
             " Recode it yourself: which value means event is not guessed. For"
-            " competing risks choose one cause first, as in event == 1."
+            " competing risks choose one cause: event == 1, CoxPH(cause=1), FineGray."
         )
     return array.astype(bool)
 

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 from sarcfeat import CoxPH, make_y
 from sarcfeat.estimators import FirthCox
-from sarcfeat.exceptions import InvalidInput, NotConverged
+from sarcfeat.exceptions import InvalidInput, NotConverged, SarcfeatWarning
 from sarcfeat.nomogram import Nomogram
 from sarcfeat.survival import RiskSets, cox_state
 
@@ -65,7 +65,39 @@ def test_a_nomogram_can_be_made_of_it(separated):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_a_constant_column_is_refused_by_name(separated):
+def test_a_constant_column_gets_no_coefficient_and_is_named(separated):
     X, y = separated
-    with pytest.raises(InvalidInput, match=r"'same'.*Leave constant"):
-        FirthCox().fit(X.assign(same=1.0), y)
+    with pytest.warns(SarcfeatWarning, match="same: constant"):
+        model = FirthCox().fit(X.assign(same=1.0), y)
+    np.testing.assert_allclose(model.coef_[:2], FirthCox().fit(X, y).coef_)
+    assert model.coef_[2] == 0
+    assert np.isnan(model.summary_.loc["same", "se"])
+
+
+def test_it_is_the_cox_model_with_its_option(separated):
+    X, y = separated
+    one, two = FirthCox().fit(X, y), CoxPH("breslow", firth=True).fit(X, y)
+    pd.testing.assert_frame_equal(one.summary_, two.summary_)
+    assert CoxPH(firth=True).fit(X, y).loglik_ == two.loglik_  # no ties here
+    assert one.score_test_ is None
+
+
+def test_the_likelihood_ratio_is_against_the_penalised_null(separated):
+    X, y = separated
+    centred = (X - X.mean()).to_numpy()
+    model = FirthCox().fit(X, y)
+    fallen = penalised([0.0, 0.0], centred, y) - penalised(model.coef_, centred, y)
+    assert model.lr_test_[:2] == pytest.approx((2 * fallen, 2), rel=1e-6)
+    alone = FirthCox().fit(X[["exposed"]], y)
+    assert alone.lr_test_[2] == pytest.approx(alone.summary_["p"].iloc[0], rel=1e-5)
+
+
+def test_what_it_cannot_be_combined_with_is_said(separated):
+    X, y = separated
+    with pytest.raises(InvalidInput, match=r"firth=True does not go with sample_weig"):
+        CoxPH(firth=True).fit(X, y, sample_weight=np.full(70, 2.0))
+    with pytest.raises(InvalidInput, match=r"does not go with strata, robust=True"):
+        CoxPH(firth=True, strata="exposed", robust=True).fit(X, y)
+    whole = make_y(y["event"], np.ceil(y["time"] / 50))
+    with pytest.raises(InvalidInput, match="pass ties='breslow'"):
+        CoxPH(firth=True).fit(X, whole)
