@@ -14,7 +14,13 @@ from pathlib import Path
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
-from sarcfeat.datasets.layout import PATTERNS, SESSION_PATTERN, write_tables
+from sarcfeat.datasets.layout import (
+    PATTERNS,
+    SESSION_PATTERN,
+    SLIDE_PATTERN,
+    write_tables,
+)
+from sarcfeat.datasets.slide_files import copy_slides, no_slides
 from sarcfeat.exceptions import CohortError
 
 __all__ = [
@@ -75,6 +81,10 @@ class Cohort:
         The true risk of simulated patients. Never a predictor.
     citation : str
         Source and licence.
+    slides : DataFrame with the columns patient, slide, path
+        Whole-slide images.
+    annotations : DataFrame with the columns patient, slide, path
+        Regions drawn on them.
 
     Examples
     --------
@@ -105,6 +115,8 @@ class Cohort:
     notes: list[str] = field(default_factory=list)
     truth: pd.DataFrame | None = None
     citation: str = ""
+    slides: pd.DataFrame = field(default_factory=no_slides)
+    annotations: pd.DataFrame = field(default_factory=no_slides)
 
     def __post_init__(self) -> None:
         """Refuse tables that do not fit together."""
@@ -165,7 +177,10 @@ class Cohort:
             f"{endpoint}: {_plural(int((table['event'] == 1).sum()), 'event')}"
             for endpoint, table in self.outcomes.items()
         )
-        images = ", ".join(f"{name} {count}" for name, count in self.sequences.items())
+        found = [f"{name} {count}" for name, count in self.sequences.items()]
+        if len(self.slides):
+            found.append(_plural(len(self.slides), "slide"))
+        images = ", ".join(found)
         return (
             f"<Cohort {self.name!r}: {_plural(len(self.patients), 'patient')}, "
             f"{_plural(len(self.sites), 'site')}; {events or 'no outcomes'}; "
@@ -194,6 +209,8 @@ class Cohort:
             + (" (required)" if name in self.required else "")
             for name, count in self.sequences.items()
         ] or ["  images: none"]
+        if len(self.slides):
+            lines.append(_slides_line(self.slides, self.annotations))
         if self.readers:
             lines.append(f"  readers: {', '.join(self.readers)}")
         if self.index_time:
@@ -211,7 +228,8 @@ class Cohort:
         Tables are written anew; images and masks that exist are copied to
         ``images/{patient}/{sequence}.nii.gz`` and
         ``masks/{reader}/{patient}/{sequence}.nii.gz`` (with ``/{session}`` after the
-        reader where there is more than one session).
+        reader where there is more than one session), slides and their annotations to
+        ``slides/{patient}/{slide}.{ext}``.
 
         Parameters
         ----------
@@ -236,10 +254,13 @@ class Cohort:
         patterns = dict(PATTERNS)
         if (self.masks["session"] != 1).any():
             patterns["masks"] = SESSION_PATTERN
+        if len(self.slides):
+            patterns["slides"] = SLIDE_PATTERN
         write_tables(self, folder, patterns)
         for kind, manifest in (("images", self.images), ("masks", self.masks)):
             for row in manifest.to_dict("records"):
                 _copy(Path(row["path"]), folder / patterns[kind].format(**row))
+        copy_slides(self.slides, self.annotations, folder)
         return folder
 
 
@@ -260,6 +281,15 @@ def _outcome_lines(outcomes: Mapping[str, pd.DataFrame]) -> list[str]:
             line += f", median follow-up of the others {median:.0f} days"
         lines.append(line)
     return lines
+
+
+def _slides_line(slides: pd.DataFrame, annotations: pd.DataFrame) -> str:
+    patients = _plural(slides["patient"].nunique(), "patient")
+    drawn = annotations["path"].nunique()
+    return (
+        f"  slides: {len(slides)} of {patients}, "
+        f"{_plural(drawn, 'file')} of annotations"
+    )
 
 
 def _copy(source: Path, target: Path) -> None:

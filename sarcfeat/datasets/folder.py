@@ -12,7 +12,8 @@ import pandas as pd
 
 from sarcfeat._validation import did_you_mean, listed
 from sarcfeat.datasets.cohort import IMAGE_COLUMNS, MASK_COLUMNS, ROLES, Cohort
-from sarcfeat.datasets.layout import PATTERNS, find_files
+from sarcfeat.datasets.layout import PATTERNS, SLIDE_PATTERN, find_files
+from sarcfeat.datasets.slide_files import find_slides
 from sarcfeat.datasets.table import (
     as_dates,
     as_numbers,
@@ -24,6 +25,7 @@ from sarcfeat.exceptions import CohortError
 
 __all__ = ["load_folder"]
 
+KNOWN_PATTERNS: Mapping[str, str] = {**PATTERNS, "slides": SLIDE_PATTERN}
 SETTINGS: Mapping[str, type] = {
     "name": str,
     "index_time": str,
@@ -48,10 +50,13 @@ def load_folder(root: str | Path) -> Cohort:
                        2 competing event such as death); both empty: no follow-up
         images/        images/{patient}/{sequence}.nii.gz
         masks/         masks/{reader}/{patient}/{sequence}.nii.gz, lesion = 1
+        slides/        slides/{patient}/{slide}.{ext} (svs, ndpi, mrxs, tif, …), and
+                       annotations of the same name (ndpa, geojson, xml)
         cohort.toml    name = "…", index_time = "surgery_date", required = ["t1"],
                        notes = ["…"], citation = "…", and the tables
                        [patterns] images = "…", masks = "…" (fields patient, sequence,
-                       and for masks reader and session),
+                       and for masks reader and session), slides = "…" (fields patient,
+                       slide, ext),
                        [units] age = "years", [roles] chemotherapy = "treatment"
         truth.csv      the true risk of simulated patients (never a clinical variable)
 
@@ -93,14 +98,19 @@ def load_folder(root: str | Path) -> Cohort:
     if not root.is_dir():
         raise CohortError(f"No cohort folder {root}. Give an existing folder.")
     settings = _read_settings(root / "cohort.toml")
-    patterns = {**PATTERNS, **settings.get("patterns", {})}
+    patterns = {**KNOWN_PATTERNS, **settings.get("patterns", {})}
     images = find_files(root, "images", patterns["images"])
     masks = find_files(root, "masks", patterns["masks"])
+    slides, annotations = find_slides(root, patterns["slides"])
     name = settings.get("name", root.resolve().name)
     outcomes = _read_outcomes(root / "outcomes.csv")
-    patients, notes = _read_patients(root, settings, outcomes, images)
+    patients, notes = _read_patients(
+        root, settings, outcomes, {*images["patient"], *slides["patient"]}
+    )
     _check_strangers(root / "outcomes.csv", outcomes, patients.index)
-    images, masks, dropped = _leave_out_strangers(images, masks, patients.index)
+    (images, masks, slides, annotations), dropped = _leave_out_strangers(
+        (images, masks, slides, annotations), patients.index
+    )
     required = tuple(settings.get("required", ()))
     images, masks = expect_files(
         root, images, masks, patients.index, required, patterns
@@ -119,6 +129,8 @@ def load_folder(root: str | Path) -> Cohort:
         notes=[*settings.get("notes", []), *notes],
         truth=_read_truth(root / "truth.csv"),
         citation=settings.get("citation", ""),
+        slides=slides,
+        annotations=annotations,
     )
 
 
@@ -183,7 +195,9 @@ def _read_settings(path: Path) -> dict[str, Any]:
             raise CohortError(
                 f"{path}: {key} = {value!r} should be {kind[SETTINGS[key].__name__]}."
             )
-    _check_choices(path, "patterns", settings.get("patterns", {}), PATTERNS, keys=True)
+    _check_choices(
+        path, "patterns", settings.get("patterns", {}), KNOWN_PATTERNS, keys=True
+    )
     _check_choices(path, "roles", settings.get("roles", {}), ROLES, keys=False)
     return settings
 
@@ -247,7 +261,7 @@ def _read_patients(
     root: Path,
     settings: dict[str, Any],
     outcomes: dict[str, pd.DataFrame],
-    images: pd.DataFrame,
+    pictured: set[str],
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read patients.csv, or gather the patients from the other parts."""
     path = root / "patients.csv"
@@ -255,7 +269,7 @@ def _read_patients(
     if path.exists():
         table = read_patient_table(path)
     else:
-        ids = set(images["patient"]).union(*(t.index for t in outcomes.values()))
+        ids = pictured.union(*(t.index for t in outcomes.values()))
         if not ids:
             raise CohortError(
                 f"{root} holds no patients.csv, no outcomes.csv and no image that "
@@ -321,17 +335,20 @@ def _check_strangers(
 
 
 def _leave_out_strangers(
-    images: pd.DataFrame, masks: pd.DataFrame, patients: pd.Index
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    found = set(images["patient"]) | set(masks["patient"])
+    tables: tuple[pd.DataFrame, ...], patients: pd.Index
+) -> tuple[list[pd.DataFrame], pd.DataFrame]:
+    found = {patient for table in tables for patient in table["patient"]}
     strangers = sorted(found - set(patients))
-    reason = "images or masks and no row in patients.csv"
+    reason = "images, masks or slides and no row in patients.csv"
     dropped = pd.DataFrame(
         [{"patient": patient, "reason": reason} for patient in strangers],
         columns=["patient", "reason"],
     )
-    kept = [t[t["patient"].isin(patients)] for t in (images, masks)]
-    return kept[0], kept[1], dropped
+    kept = [
+        table[table["patient"].isin(patients)].reset_index(drop=True)
+        for table in tables
+    ]
+    return kept, dropped
 
 
 def _read_truth(path: Path) -> pd.DataFrame | None:

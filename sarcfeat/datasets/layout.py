@@ -4,6 +4,7 @@ patients.csv    patient, site, dates, clinical columns
 outcomes.csv    patient, <endpoint>_time (days), <endpoint>_event (0, 1 or 2)
 images/         images/{patient}/{sequence}.nii.gz
 masks/          masks/{reader}/{patient}/{sequence}.nii.gz
+slides/         slides/{patient}/{slide}.{ext}, annotations beside them
 cohort.toml     optional: name, index_time, required, patterns, units, roles
 truth.csv       optional: the true risk of simulated patients
 """
@@ -25,16 +26,29 @@ from sarcfeat.exceptions import CohortError
 if TYPE_CHECKING:
     from sarcfeat.datasets.cohort import Cohort
 
-__all__ = ["PATTERNS", "SESSION_PATTERN", "find_files", "write_tables"]
+__all__ = [
+    "PATTERNS",
+    "SESSION_PATTERN",
+    "SLIDE_PATTERN",
+    "find_files",
+    "write_tables",
+]
 
 PATTERNS: Mapping[str, str] = {
     "images": "images/{patient}/{sequence}.nii.gz",
     "masks": "masks/{reader}/{patient}/{sequence}.nii.gz",
 }
+SLIDE_PATTERN = "slides/{patient}/{slide}.{ext}"
 SESSION_PATTERN = "masks/{reader}/{session}/{patient}/{sequence}.nii.gz"
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "images": ("patient", "sequence"),
     "masks": ("patient", "sequence", "reader", "session"),
+    "slides": ("patient", "slide", "ext"),
+}
+NEEDED: Mapping[str, tuple[str, str]] = {
+    "images": ("patient", "sequence"),
+    "masks": ("patient", "sequence"),
+    "slides": ("patient", "slide"),
 }
 
 
@@ -43,10 +57,10 @@ def pattern_fields(kind: str, pattern: str) -> list[str]:
 
     Parameters
     ----------
-    kind : {"images", "masks"}
+    kind : {"images", "masks", "slides"}
     pattern : str
         A path with ``{patient}`` and ``{sequence}``, and for masks also ``{reader}``
-        and ``{session}``.
+        and ``{session}``; for slides with ``{patient}``, ``{slide}`` and ``{ext}``.
 
     Examples
     --------
@@ -58,9 +72,10 @@ def pattern_fields(kind: str, pattern: str) -> list[str]:
     except ValueError as error:
         raise CohortError(f"The pattern {pattern!r} of {kind}: {error}.") from error
     unknown = sorted(set(fields) - set(FIELDS[kind]))
-    if unknown or not {"patient", "sequence"} <= set(fields):
+    first, second = NEEDED[kind]
+    if unknown or not {first, second} <= set(fields):
         raise CohortError(
-            f"The pattern {pattern!r} of {kind} must hold {{patient}} and {{sequence}}"
+            f"The pattern {pattern!r} of {kind} must hold {{{first}}} and {{{second}}}"
             f" and may hold {', '.join(FIELDS[kind])} only"
             + (f"; it holds {listed(unknown)}." if unknown else ".")
         )
@@ -86,7 +101,7 @@ def find_files(root: Path, kind: str, pattern: str) -> pd.DataFrame:
     ----------
     root : Path
         The cohort folder.
-    kind : {"images", "masks"}
+    kind : {"images", "masks", "slides"}
     pattern : str
         As in ``PATTERNS``.
 
@@ -94,7 +109,8 @@ def find_files(root: Path, kind: str, pattern: str) -> pd.DataFrame:
     -------
     DataFrame
         Columns patient, sequence, path; for masks also reader (``"A"`` where the
-        pattern has none) and session (1). Sorted by path.
+        pattern has none) and session (1); for slides slide and ext in place of the
+        sequence. Sorted by path.
 
     Raises
     ------
