@@ -77,6 +77,7 @@ from sarcfeat.metrics.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
 from sarcfeat.metrics.icc import ICC, icc
 from sarcfeat.metrics.integrated_brier import IntegratedBrier, integrated_brier
 from sarcfeat.metrics.kappa import Kappa, kappa
+from sarcfeat.metrics.logistic_fit import LogisticFit, fit_logistic
 from sarcfeat.metrics.multiple_testing import adjust_p
 from sarcfeat.metrics.nested_models import (
     LikelihoodRatio,
@@ -137,6 +138,7 @@ __all__ = [
     "IntegratedBrier",
     "Kappa",
     "LikelihoodRatio",
+    "LogisticFit",
     "PairedDifference",
     "ResampledT",
     "Scorer",
@@ -176,6 +178,7 @@ __all__ = [
     "delong_unpaired",
     "diagnostic_accuracy",
     "fisher_exact",
+    "fit_logistic",
     "fleiss_kappa",
     "friedman",
     "get_scorer",
