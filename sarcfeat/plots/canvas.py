@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sarcfeat.nomogram import pretty
@@ -9,7 +10,18 @@ from sarcfeat.nomogram import pretty
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "GREY", "TEXT", "close", "new_axes", "quiet", "time_axis"]
+__all__ = [
+    "COLOURS",
+    "GREY",
+    "TEXT",
+    "close",
+    "colours",
+    "named",
+    "new_axes",
+    "p_sentence",
+    "quiet",
+    "time_axis",
+]
 
 # Okabe & Ito's palette, in the order in which groups take them.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -38,6 +50,31 @@ def close(figure: Any) -> None:
     import matplotlib.pyplot as plt
 
     plt.close(getattr(figure, "figure", figure))
+
+
+def colours(n: int) -> list[str]:
+    """Return a colour for each of n groups; past seven they come again."""
+    return [COLOURS[i % len(COLOURS)] for i in range(n)]
+
+
+def named(results: Any, name: str) -> dict[str, Any]:
+    """Return results by name; one alone takes the name given."""
+    if isinstance(results, Mapping):
+        return {str(key): value for key, value in results.items()}
+    return {name: results}
+
+
+def p_sentence(test: str, p: float) -> str:
+    """Write a p-value under the name of its test.
+
+    Examples
+    --------
+    >>> p_sentence("Gray", 0.0401), p_sentence("Log-rank", 2e-5)
+    ('Gray p = 0.040', 'Log-rank p < 0.001')
+    """
+    if p < 0.001:
+        return f"{test} p < 0.001"
+    return f"{test} p = {p:.3f}" if p < 0.1 else f"{test} p = {p:.2f}"
 
 
 def quiet(ax: Axes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.plots.canvas import COLOURS, GREY, TEXT, new_axes, quiet, time_axis
+from sarcfeat.plots.at_risk import write_at_risk
+from sarcfeat.plots.canvas import (
+    TEXT,
+    colours,
+    new_axes,
+    p_sentence,
+    quiet,
+    time_axis,
+)
 from sarcfeat.survival import KaplanMeier, check_y, logrank, make_y
 from sarcfeat.survival import kaplan_meier as estimate
 
@@ -18,10 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["kaplan_meier"]
-
-_ROW = 14  # height of a row of numbers at risk, in points
-_LEFT = 20  # from the axis to the names of the groups
-_TOP = 40  # from the axis to the heading of that table
 
 
 def _target(y: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
@@ -31,7 +34,7 @@ def _target(y: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     return check_y(y)
 
 
-def _in_order(groups: Any) -> list[Any]:
+def in_order(groups: Any) -> list[Any]:
     """Return the groups in their own order: categories, or as sorted."""
     if isinstance(getattr(groups, "dtype", None), pd.CategoricalDtype):
         categorical = pd.Categorical(groups)
@@ -70,54 +73,6 @@ def _draw_curve(
     censored = shown & (leaving > curve.n_event)
     marks = {"linestyle": "", "marker": "|", "ms": 7, "mew": 1.2, "color": colour}
     ax.plot(curve.time[censored], curve.survival[censored], **marks)
-
-
-def _write_at_risk(
-    ax: Axes, ticks: Sequence[float], names: Sequence[str], counts: list[list[int]]
-) -> None:
-    """Write the numbers at risk under the axis, each below its tick."""
-    below: dict[str, Any] = {
-        "textcoords": "offset points",
-        "fontsize": TEXT,
-        "va": "center",
-        "annotation_clip": False,
-    }
-    edge = ax.transAxes
-    ax.annotate(
-        "At risk",
-        (0, 0),
-        (-_LEFT, -_TOP),
-        xycoords=edge,
-        ha="right",
-        color=GREY,
-        **below,
-    )
-    for row, (name, numbers) in enumerate(zip(names, counts, strict=True), start=1):
-        y = -_TOP - _ROW * row
-        colour = COLOURS[(row - 1) % len(COLOURS)]
-        ax.annotate(
-            name, (0, 0), (-_LEFT, y), xycoords=edge, ha="right", color=colour, **below
-        )
-        for tick, number in zip(ticks, numbers, strict=True):
-            text = ax.annotate(
-                str(number),
-                (tick, 0),
-                (0, y),
-                xycoords=ax.get_xaxis_transform(),
-                ha="center",
-                **below,
-            )
-            text.set_gid(f"at-risk:{name}:{tick:g}")
-
-
-def _p_text(p_value: float) -> str:
-    if p_value < 0.001:
-        return "Log-rank p < 0.001"
-    return (
-        f"Log-rank p = {p_value:.3f}"
-        if p_value < 0.1
-        else f"Log-rank p = {p_value:.2f}"
-    )
 
 
 def kaplan_meier(
@@ -182,10 +137,10 @@ def kaplan_meier(
     ax = new_axes((6.4, 4.8)) if ax is None else ax
     until = float(time.max() if horizon is None else horizon)
     labels = np.asarray(groups)
-    names = _in_order(groups)
+    names = in_order(groups)
     ticks, texts, xlabel = time_axis(until, time_unit)
     counts = []
-    for name, colour in zip(names, _cycled(len(names)), strict=True):
+    for name, colour in zip(names, colours(len(names)), strict=True):
         mine = labels == name
         curve = estimate(event[mine], time[mine])
         events = int(event[mine].sum())
@@ -194,16 +149,16 @@ def kaplan_meier(
         counts.append([int(number) for number in curve.n_risk_at(ticks)])
     if p_value is None and len(names) > 1:
         p_value = logrank(event, time, labels).p_value
-    title = None if p_value is None or np.isnan(p_value) else _p_text(p_value)
+    title = (
+        None
+        if p_value is None or np.isnan(p_value)
+        else p_sentence("Log-rank", p_value)
+    )
     legend = {"loc": "best", "frameon": False, "fontsize": TEXT}
     ax.legend(title=title, title_fontsize=TEXT, alignment="left", **legend)
     ax.set(xlim=(0, until), ylim=(0, 1.02), xlabel=xlabel, ylabel=ylabel)
     ax.set_xticks(ticks, texts)
     if at_risk:
-        _write_at_risk(ax, ticks, [str(name) for name in names], counts)
+        write_at_risk(ax, ticks, [str(name) for name in names], counts)
     quiet(ax)
     return ax
-
-
-def _cycled(n: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(n)]
