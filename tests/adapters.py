@@ -3,7 +3,8 @@
 scikit-learn's checks feed numeric y. `survival` wraps a class so that its ``fit``
 turns any 1-d y into ``(event, time)``; `with_readings` gives an ICC filter a second
 reading of whatever X a check invents; `with_site` gives every row one of two sites;
-`with_inputs` reads the named inputs of a published nomogram from any X. They are for
+`with_inputs` reads the named inputs of a published nomogram from any X; to
+`with_bags` any row is a bag of tiles. They are for
 tests only.
 """
 
@@ -13,6 +14,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import scipy.sparse
+from scipy.special import expit
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -20,6 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sarcfeat.io import BagArray
 from sarcfeat.survival import make_y
 
 _NUMBERS = itertools.count()
@@ -156,7 +159,9 @@ def with_inputs(estimator):
         values = validate_data(self, X, reset=reset, dtype=float)
         first = 20 + np.abs(values[:, 0])
         named = dict.fromkeys(self.numbers, first)
-        for name, known in self.effects.items():
+        # A refitted nomogram takes whatever words its patients have.
+        free = dict.fromkeys(getattr(self, "words", ()), ("a", "b"))
+        for name, known in getattr(self, "effects", free).items():
             words = np.array(list(known), dtype=object)
             named[name] = words[(values[:, 0] > 0).astype(int)]
         return pd.DataFrame(named)
@@ -178,6 +183,45 @@ def with_inputs(estimator):
         return base.predict(self, _inputs(self, X, reset=False))
 
     return _adapted(base, estimator, {"fit": fit, "predict": predict})
+
+
+def with_probability(estimator):
+    """Return a copy of a probability column that reads one from any X."""
+    base = type(estimator)
+
+    def _event(self, X):
+        check_is_fitted(self)
+        values = validate_data(self, X, reset=False, dtype=float)
+        return expit(values[:, 0] / 30)
+
+    def fit(self, X, y=None):
+        base.fit(self, np.zeros((2, 1)))
+        validate_data(self, X, dtype=float)
+        return self
+
+    return _adapted(base, estimator, {"fit": fit, "_event": _event})
+
+
+def with_bags(estimator):
+    """Return a copy of a model of bags to which any row of X is a bag.
+
+    Of three tiles that are alike, one in each region.
+    """
+    base = type(estimator)
+
+    def _references(self, X, *, reset):
+        if not reset:
+            check_is_fitted(self)
+        told = {"ensure_min_samples": 2} if reset else {}
+        values = validate_data(self, X, reset=reset, dtype=float, **told)
+        codes = np.array([1, 2, 3], np.uint8)
+        bags = [
+            BagArray(str(i), np.tile(row, (3, 1)), None, codes, ("C", "P", "R"))
+            for i, row in enumerate(values)
+        ]
+        return bags, [bag.patient for bag in bags]
+
+    return _adapted(base, estimator, {"_references": _references})
 
 
 def _adapted(base, estimator, members):

@@ -7,6 +7,8 @@ from sarcfeat.nomogram.gronchi import Gronchi2013
 from sarcfeat.nomogram.mskcc import MSKCC2002, MSKCC2003
 from sarcfeat.nomogram.nomogram import Nomogram
 from sarcfeat.nomogram.pretty import pretty
+from sarcfeat.nomogram.probability_column import ProbabilityColumn
+from sarcfeat.nomogram.refit import RefitPersarc, RefitSarculator
 from sarcfeat.nomogram.risk_groups import sarculator_groups, semantic_mri_risk
 from sarcfeat.nomogram.uncertainty import Uncertainty
 from sarcfeat.nomogram.variable import Variable
@@ -16,6 +18,9 @@ __all__ = [
     "MSKCC2003",
     "Gronchi2013",
     "Nomogram",
+    "ProbabilityColumn",
+    "RefitPersarc",
+    "RefitSarculator",
     "Uncertainty",
     "Variable",
     "pretty",
