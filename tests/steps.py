@@ -46,6 +46,7 @@ SETTINGS = {
     "MedianCut": ({}, None, True),
     "MedianImputer": ({}, None, False),
     "OptimalCut": ({}, "survival", True),
+    "ParametricAFT": ({}, "survival", False),
     "RandomSurvivalForest": ({"n_estimators": 3, **COMMON}, "survival", False),
     "RestrictedCubicSpline": ({}, None, True),
     "RiskScore": ({"cv": 3, **COMMON}, "survival", False),

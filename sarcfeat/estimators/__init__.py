@@ -9,6 +9,7 @@ from sarcfeat.estimators.lasso_cox import LassoCox
 from sarcfeat.estimators.lasso_cox_selector import LassoCoxSelector
 from sarcfeat.estimators.lasso_logistic import LassoLogistic
 from sarcfeat.estimators.logistic import Logistic
+from sarcfeat.estimators.parametric_aft import ParametricAFT
 from sarcfeat.estimators.random_survival_forest import RandomSurvivalForest
 from sarcfeat.estimators.risk_score import RiskScore
 from sarcfeat.estimators.stepwise_cox import StepwiseCox
@@ -24,6 +25,7 @@ __all__ = [
     "LassoCoxSelector",
     "LassoLogistic",
     "Logistic",
+    "ParametricAFT",
     "RandomSurvivalForest",
     "RiskScore",
     "StepwiseCox",

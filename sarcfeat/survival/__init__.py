@@ -1,5 +1,11 @@
 """The survival target and the estimators of curves and hazards under it."""
 
+from sarcfeat.survival.accelerated import (
+    AFTFit,
+    aft_quantile,
+    aft_survival,
+    fit_aft,
+)
 from sarcfeat.survival.breslow import BaselineHazard, baseline_hazard
 from sarcfeat.survival.causes import check_causes, make_causes, split_causes
 from sarcfeat.survival.censoring import CensoringCurve, censoring_curve
@@ -32,6 +38,7 @@ from sarcfeat.survival.risk_sets import RiskSets
 from sarcfeat.survival.target import SurvivalMixin, check_y, make_y
 
 __all__ = [
+    "AFTFit",
     "BaselineHazard",
     "CensoringCurve",
     "CoxEach",
@@ -48,6 +55,8 @@ __all__ = [
     "RiskSets",
     "SurvivalMixin",
     "TrendTest",
+    "aft_quantile",
+    "aft_survival",
     "baseline_hazard",
     "censoring_curve",
     "check_causes",
@@ -56,6 +65,7 @@ __all__ = [
     "cox_state",
     "cox_zph",
     "cumulative_incidence",
+    "fit_aft",
     "fit_cox",
     "fit_cox_each",
     "fit_fine_gray",

@@ -1,0 +1,7 @@
+from sarcfeat.estimators import ParametricAFT
+from tests.adapters import survival
+
+ESTIMATORS = [
+    (survival(ParametricAFT()), {}),
+    (survival(ParametricAFT("lognormal")), {}),
+]
