@@ -15,7 +15,7 @@ from sarcfeat.encoders.radiomics import Radiomics
 from sarcfeat.encoders.readings import perturb
 from sarcfeat.encoders.slide_tiles import SlideTiles
 from sarcfeat.encoders.stain import StainNormaliser
-from sarcfeat.encoders.tile_nets import TileNet, register_tile_net, tile_nets
+from sarcfeat.encoders.tile_nets import TileNet, known_tile_nets, register_tile_net
 from sarcfeat.encoders.tissue import TissueRule
 
 __all__ = [
@@ -33,12 +33,12 @@ __all__ = [
     "TissueRule",
     "canonical",
     "describe",
+    "known_tile_nets",
     "lesion_cube",
     "load_params",
     "perturb",
     "perturb_mask",
     "register_tile_net",
     "shipped",
-    "tile_nets",
     "write_perturbed_mask",
 ]

@@ -22,7 +22,7 @@ from sarcfeat.encoders.source import bare_source
 from sarcfeat.encoders.tile_model import build_tile_model
 from sarcfeat.exceptions import InvalidInput
 
-__all__ = ["TileNet", "TileSpec", "register_tile_net", "tile_net", "tile_nets"]
+__all__ = ["TileNet", "TileSpec", "known_tile_nets", "register_tile_net", "tile_net"]
 
 KINDS = ("module", "onnx", "torchscript")
 
@@ -160,7 +160,7 @@ def register_tile_net(
     >>> net = register_tile_net("tiny", tiny, dimension=12, size=None, replace=True)
     >>> net.dimension
     12
-    >>> "tiny" in list(tile_nets()["name"])
+    >>> "tiny" in list(known_tile_nets()["name"])
     True
     """
     check_name(name)
@@ -214,7 +214,7 @@ def tile_net(net: str | TileNet) -> TileNet:
     return _KNOWN[pick(net, sorted(_KNOWN), "net for tiles")]
 
 
-def tile_nets() -> pd.DataFrame:
+def known_tile_nets() -> pd.DataFrame:
     """List the nets known here.
 
     Returns
@@ -224,7 +224,7 @@ def tile_nets() -> pd.DataFrame:
 
     Examples
     --------
-    >>> tile_nets().set_index("name").loc["densenet121", "dimension"]
+    >>> known_tile_nets().set_index("name").loc["densenet121", "dimension"]
     np.int64(1024)
     """
     rows = [(n.name, n.dimension, n.size, n.kind, n.mpp) for n in _KNOWN.values()]
