@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcfeat._validation import missing_dependency
-from sarcfeat.exceptions import InputCorrupt
+from sarcfeat.exceptions import InputCorrupt, InputTooLarge
 from sarcfeat.io.slide_level import Level
 
 __all__ = ["OpenSlideSource", "openslide_reads"]
 
 Pixels = npt.NDArray[np.uint8]
+LARGEST_TILE = 1 << 26  # pixels; scanners write tiles of 2**14 to 2**20
 
 
 def openslide_reads(path: str) -> bool:
@@ -52,6 +53,8 @@ class OpenSlideSource:
     ------
     InputCorrupt
         OpenSlide knows the format and cannot open the file.
+    InputTooLarge
+        Its tiles are larger than tiles can be.
     """
 
     reader = "openslide"
@@ -62,6 +65,13 @@ class OpenSlideSource:
         self._library = _openslide()
         self._handle = None
         self.reopen()
+        try:
+            self._look()
+        except InputTooLarge:
+            self.close()
+            raise
+
+    def _look(self) -> None:
         found = dict(self._handle.properties)
         self.found: dict[str, str] = found
         self.levels = tuple(
@@ -72,6 +82,7 @@ class OpenSlideSource:
                 strict=True,
             )
         )
+        _check_tiles(self.path, found, len(self.levels))
         x, y = _number(found, "openslide.mpp-x"), _number(found, "openslide.mpp-y")
         self.mpp = None if x is None or y is None else (x, y)
         self.magnification = _number(found, "openslide.objective-power")
@@ -115,6 +126,21 @@ class OpenSlideSource:
         seen = alpha[..., None].astype(np.uint16)
         mixed = (pixels[..., :3] * seen + 255 * (255 - seen) + 127) // 255
         return mixed.astype(np.uint8)
+
+
+def _check_tiles(path: str, found: dict[str, str], levels: int) -> None:
+    """Refuse tiles so large that OpenSlide, having no room, would end the process."""
+    for level in range(levels):
+        sides = [
+            _number(found, f"openslide.level[{level}].tile-{side}") or 0
+            for side in ("width", "height")
+        ]
+        if sides[0] * sides[1] > LARGEST_TILE:
+            raise InputTooLarge(
+                f"{path} says its tiles have {sides[0]:,.0f} × {sides[1]:,.0f} pixels. "
+                "The header is damaged, or the file is no slide: convert it with tiles "
+                "of 512."
+            )
 
 
 def _number(found: dict[str, str], key: str) -> float | None:
