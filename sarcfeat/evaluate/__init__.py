@@ -12,12 +12,17 @@ from sarcfeat.evaluate.bootstrap_632plus import (
 from sarcfeat.evaluate.compare import compare
 from sarcfeat.evaluate.comparison_table import comparison_table
 from sarcfeat.evaluate.cox_table import CoxTable, cox_table
+from sarcfeat.evaluate.external_validation import (
+    ExternalValidation,
+    external_validation,
+)
 from sarcfeat.evaluate.leakage_audit import LeakageAudit, leakage_audit
 from sarcfeat.evaluate.leave_one_site_out import leave_one_site_out
 from sarcfeat.evaluate.metric_table import metric_table
 from sarcfeat.evaluate.nested import NestedCV, nested_cv
 from sarcfeat.evaluate.null_test import NullTest, null_test
 from sarcfeat.evaluate.optimism_corrected import optimism_corrected
+from sarcfeat.evaluate.prognostic_table import PrognosticTable, prognostic_table
 from sarcfeat.evaluate.survival_table import SurvivalTable, survival_table
 from sarcfeat.evaluate.table_one import TableOne, table_one
 from sarcfeat.evaluate.tune import Tuned, TuneResult, tune
@@ -26,9 +31,11 @@ __all__ = [
     "Associations",
     "Bootstrap632Plus",
     "CoxTable",
+    "ExternalValidation",
     "LeakageAudit",
     "NestedCV",
     "NullTest",
+    "PrognosticTable",
     "SurvivalTable",
     "TableOne",
     "TuneResult",
@@ -38,6 +45,7 @@ __all__ = [
     "compare",
     "comparison_table",
     "cox_table",
+    "external_validation",
     "leakage_audit",
     "leave_one_site_out",
     "metric_table",
@@ -45,6 +53,7 @@ __all__ = [
     "null_test",
     "optimism_corrected",
     "plus_632",
+    "prognostic_table",
     "survival_table",
     "table_one",
     "tune",

@@ -13,7 +13,13 @@ import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.estimators import CoxPH, FirthCox
-from sarcfeat.evaluate._printed import Printed, few_events_note, interval_text, p_text
+from sarcfeat.evaluate._printed import (
+    FEW_EVENTS,
+    Printed,
+    few_events_note,
+    interval_text,
+    p_text,
+)
 from sarcfeat.exceptions import InvalidInput, NotConverged, SarcfeatWarning
 from sarcfeat.survival import check_y
 from sarcfeat.transform import Categories
@@ -53,15 +59,16 @@ class CoxTable(Printed):
         """Return the table with ``2.10 (1.34 to 3.29)`` and p as text."""
         table = self.table
         out = table[["variable", "level", "n", "events"]].copy()
-        out["HR (95% CI)"] = [_ratio(*r) for r in _three(table, "")]
+        level = f"{100 * table.attrs.get('level', 0.95):g}% CI"
+        out[f"HR ({level})"] = [_ratio(*r) for r in _three(table, "")]
         out["p"] = [p_text(value) for value in table["p"]]
         if "multi_hr" in table:
-            out["multivariable HR (95% CI)"] = [
+            out[f"multivariable HR ({level})"] = [
                 _ratio(*r) for r in _three(table, "multi_")
             ]
             out["multivariable p"] = [p_text(value) for value in table["multi_p"]]
         if "firth_hr" in table:
-            out["Firth HR (95% CI)"] = [_ratio(*r) for r in _three(table, "firth_")]
+            out[f"Firth HR ({level})"] = [_ratio(*r) for r in _three(table, "firth_")]
         return out
 
 
@@ -119,12 +126,18 @@ def cox_table(
     >>> found.table["level"].tolist()
     ['', 'I', 'II', 'III']
     """
-    event, time = check_y(y, n=len(X), min_events=1)
+    event, time = check_y(y, n=len(X), min_events=2)
     coder = Categories(dict(reference or {}), passed=())
     target = pd.DataFrame({"event": event, "time": time}, index=X.index)
     notes: list[str] = []
     parts = [_univariable(X[n], target, reference, ties, level, notes) for n in X]
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat([part for part, _ in parts], ignore_index=True)
+    thin = [str(p["variable"].iloc[0]) for p, events in parts if events < FEW_EVENTS]
+    if thin:
+        notes.append(
+            f"Alone, fewer than {FEW_EVENTS} events per coefficient: "
+            f"{listed(thin, 12)}; these ratios are unstable."
+        )
     chosen = _chosen(table, X, multivariable)
     model, per_variable = None, float("inf")
     if chosen:
@@ -150,6 +163,7 @@ def cox_table(
                 "patients: the multivariable p are too small."
             )
         notes += few_events_note(per_variable, "the multivariable model")
+    table.attrs |= {"level": level, "notes": list(notes)}
     return CoxTable(table, notes, model, coder, per_variable)
 
 
@@ -201,7 +215,8 @@ def _univariable(
     ties: str,
     level: float,
     notes: list[str],
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, float]:
+    """Return the rows of one variable, and its events per coefficient."""
     name = str(column.name)
     known = column.notna()
     if not known.all():
@@ -213,11 +228,11 @@ def _univariable(
     coder = Categories(_of(reference, [name]), passed=())
     design = coder.fit_transform(frame) if len(frame) else frame
     rows = _rows(name, coder, frame, outcome)
-    if not len(frame) or not design.shape[1] or not outcome["event"].any():
-        notes.append(f"{name}: one value or no event; no model.")
-        return rows
+    if not design.shape[1] or outcome["event"].sum() < 2:
+        notes.append(f"{name}: one value, or fewer than two events; no model.")
+        return rows, float("inf")
     found = _fitted(design, outcome, ties, level, name, notes)
-    return _joined(rows, coder, found, "")
+    return _joined(rows, coder, found, ""), found.model.events_per_variable_
 
 
 def _rows(

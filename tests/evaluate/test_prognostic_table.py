@@ -1,0 +1,148 @@
+"""Table 2 of the papers, and models judged on cohorts they never saw."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+
+from sarcfeat import CoxPH, make_y
+from sarcfeat.evaluate import cox_table, external_validation, prognostic_table
+from sarcfeat.exceptions import InvalidInput, UnknownName
+from sarcfeat.metrics import bootstrap_concordance_difference, concordance
+from sarcfeat.survival import gray_test, kaplan_meier, logrank
+
+
+@pytest.fixture(scope="module")
+def study():
+    rng = np.random.default_rng(3)
+    n = 240
+    names = [f"P{i:03}" for i in range(n)]
+    X = pd.DataFrame(
+        {
+            "score": pd.Categorical(np.where(rng.random(n) < 0.5, "low", "high")),
+            "size_mm": rng.gamma(4, 20, n),
+            "histology": rng.choice(["LMS", "UPS", "other"], n),
+        },
+        index=names,
+    )
+    X["score"] = X["score"].cat.set_categories(["low", "high"])
+    rate = np.exp(0.9 * (X["score"] == "high").to_numpy() + 0.01 * X["size_mm"])
+    first, death = rng.exponential(3000 / rate), rng.exponential(4000, n)
+    end = np.full(n, 1500.0)
+    time = np.minimum(np.minimum(first, death), end)
+    event = np.select([first == time, death == time], [1, 2], 0)
+    mfs = pd.DataFrame({"time": time, "event": event}, index=names)
+    os = pd.DataFrame({"time": np.minimum(death, end), "event": death < end}, names)
+    cohort = pd.Series(np.repeat(["training", "here", "there"], 80), index=names)
+    return X, {"mfs": mfs, "os": os.astype({"event": int})}, cohort
+
+
+def test_the_numbers_are_those_of_each_method_on_its_own(study):
+    X, outcomes, cohort = study
+    found = prognostic_table(
+        X, outcomes, time=730, cohort=cohort, reference={"histology": "other"}
+    )
+    table = found.table
+    assert set(table["cohort"]) == {"training", "here", "there"}
+    here = (cohort == "here").to_numpy()
+    mfs, high = outcomes["mfs"][here], (X["score"] == "high").to_numpy()[here]
+    row = table.query(
+        "cohort == 'here' and endpoint == 'mfs' and variable == 'score'"
+    ).set_index("level")
+    y = make_y(mfs["event"] == 1, mfs["time"])
+    curve = kaplan_meier(y["event"][high], y["time"][high], "log-log")
+    assert row.loc["high", "survival"] == curve.at([730])[0]
+    assert row["logrank_p"].iloc[0] == pytest.approx(
+        logrank(y["event"], y["time"], high).p_value, rel=1e-9
+    )
+    alone = cox_table(X.loc[here, ["score"]], y, multivariable=None).table
+    assert row.loc["high", "hr"] == alone.set_index("level").loc["high", "hr"]
+    gray = gray_test(mfs["event"], mfs["time"], high)
+    assert row["gray_p"].iloc[0] == pytest.approx(gray.p_value, rel=1e-9)
+    # Nothing competes with death, and a measurement has no levels.
+    assert table.query("endpoint == 'os'")["incidence"].isna().all()
+    assert table.query("variable == 'size_mm'")["survival"].isna().all()
+    assert (table.query("level == 'other'")["hr"] == 1).all()
+
+
+def test_an_infinite_ratio_is_flagged_and_firths_is_beside_it(study):
+    X, outcomes, _ = study
+    mfs = outcomes["mfs"].copy()
+    mfs.loc[(X["score"] == "low").to_numpy(), "event"] = 0
+    found = prognostic_table(X[["score"]], {"mfs": mfs}, time=730)
+    high = found.table.set_index("level").loc["high"]
+    assert np.isinf(high["hr"])
+    assert 1 < high["firth_hr"] < 1e4
+    assert any("no finite estimate" in note for note in found.notes)
+    text = found.formatted()
+    assert "infinite" in text.loc[1, "HR (95% CI)"]
+    assert "Firth HR (95% CI)" in text.columns
+
+
+def test_few_events_are_said_with_their_cohort_and_endpoint(study):
+    X, outcomes, cohort = study
+    mfs = outcomes["mfs"].copy()
+    mfs.loc[(cohort == "here").to_numpy(), "event"] = 0
+    there = np.flatnonzero(cohort == "there")
+    mfs.iloc[there, 1] = 0
+    mfs.iloc[there[::8], 1] = 1
+    mfs.iloc[there[3], 0] = np.nan
+    found = prognostic_table(X, {"mfs": mfs}, time=730, cohort=cohort)
+    assert "here, mfs: 0 event; nothing is tested." in found.notes
+    assert any(
+        "there, mfs: 10 events, fewer than 10 per coefficient of histology" in note
+        for note in found.notes
+    )
+    assert "there, mfs: 1 of 80 patients have no outcome." in found.notes
+    with pytest.raises(InvalidInput, match=r"'mfs' lacks the columns event"):
+        prognostic_table(X, {"mfs": mfs[["time"]]}, time=730)
+
+
+def chain(*names):
+    return make_pipeline(
+        ColumnTransformer([("kept", "passthrough", list(names))]), CoxPH()
+    )
+
+
+def test_models_are_fitted_on_the_training_patients_alone(study):
+    X, outcomes, cohort = study
+    data = X.assign(high=(X["score"] == "high").astype(float)).drop(columns="score")
+    mfs = outcomes["mfs"]
+    y = make_y(mfs["event"] == 1, mfs["time"])
+    models = {"size": chain("size_mm"), "both": chain("size_mm", "high")}
+    args = {"train": "training", "at": 730, "n_bootstrap": 100}
+    found = external_validation(models, data, y, cohort, **args)
+    poisoned, other = y.copy(), data.copy()
+    away = (cohort != "training").to_numpy()
+    poisoned["event"][away] = ~poisoned["event"][away]
+    other.loc[away, "size_mm"] = 900.0
+    again = external_validation(models, other, poisoned, cohort, **args)
+    coef = [f.fitted["both"].steps[-1][1].coef_ for f in (found, again)]
+    assert coef[0].tobytes() == coef[1].tobytes()
+
+    here = (cohort == "here").to_numpy()
+    row = found.table.set_index(["model", "cohort"]).loc[("both", "here")]
+    event, time = y["event"][here], y["time"][here]
+    c = concordance(event, time, found.risk.loc[here, "both"])
+    assert (row["c_index"], row["ci_low"]) == (c.c_index, c.ci_low)
+    assert row["how"] == "external"
+    assert 0 < row["observed"] < 1
+    pair = found.differences.set_index("cohort").loc["here"]
+    same = bootstrap_concordance_difference(
+        event,
+        time,
+        found.risk.loc[here, "size"],
+        found.risk.loc[here, "both"],
+        n_bootstrap=100,
+        random_state=0,
+    )
+    assert (pair["delta"], pair["p"]) == (same.delta, same.p)
+    assert found.formatted().columns.tolist() == ["model", "training", "here", "there"]
+
+
+def test_a_cohort_that_is_none_is_named(study):
+    X, outcomes, cohort = study
+    y = make_y(outcomes["os"]["event"], outcomes["os"]["time"])
+    with pytest.raises(UnknownName, match="trainning"):
+        external_validation({"m": CoxPH()}, X, y, cohort, train="trainning")
