@@ -64,7 +64,7 @@ def parse_xml(text: bytes | str, what: str) -> Element:
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(text, True)
-    except (expat.ExpatError, UnicodeError, ValueError) as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         if isinstance(error, (UntrustedFile, InputCorrupt)):
             raise
         raise InputCorrupt(
