@@ -252,7 +252,9 @@ class CoxPH(CoxChecks, SurvivalMixin, BaseEstimator):
         self.se_ = np.sqrt(np.diag(self.vcov_))
         self.score_test_ = fit.score_test
         self._store(fit, sets.n_events, fit.aliased, names)
-        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
+        self.summary_ = hazard_table(
+            self.coef_, self.se_, names, self.level, self.events_per_variable_
+        )
         return fit.state
 
     def _fit_firth(self, rows: CoxRows, names: list[str]) -> CoxState:
@@ -273,7 +275,9 @@ class CoxPH(CoxChecks, SurvivalMixin, BaseEstimator):
         self.se_ = np.sqrt(np.diag(self.vcov_))
         self.score_test_ = None
         self._store(fit, int(rows.event.sum()), ~kept, names)
-        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
+        self.summary_ = hazard_table(
+            self.coef_, self.se_, names, self.level, self.events_per_variable_
+        )
         inside = self.summary_.index[kept]
         with np.errstate(over="ignore"):
             self.summary_.loc[inside, "ci_low"] = np.exp(fit.low)

@@ -182,7 +182,9 @@ class FineGray(SurvivalMixin, BaseEstimator):
         drift = np.zeros((len(fit.time), p))
         drift[:, kept] = fit.drift
         self.baseline_ = BaselineHazard(fit.time, fit.baseline, fit.variance, drift)
-        self.summary_ = hazard_table(self.coef_, self.se_, names, self.level)
+        self.summary_ = hazard_table(
+            self.coef_, self.se_, names, self.level, self.events_per_variable_
+        )
         self.ranges_ = display_ranges(values, names)
         risk = (values - self.means_) @ self.coef_
         self.lp_range_ = (float(risk.min()), float(risk.max()))

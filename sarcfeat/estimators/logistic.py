@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._classes import two_classes
 from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators._hazard_table import few_events_note
 from sarcfeat.estimators._logistic_inference import (
     LogisticResult,
     firth,
@@ -268,6 +269,10 @@ class Logistic(ClassifierMixin, BaseEstimator):
         self.n_events_ = int(codes.sum())
         rarer = min(self.n_events_, len(codes) - self.n_events_)
         self.events_per_variable_ = rarer / df if df else float("inf")
+        self.summary_.attrs |= {
+            "level": self.level,
+            "notes": few_events_note(self.events_per_variable_),
+        }
         self.ranges_ = display_ranges(values, names)
         eta = values @ self.coef_[0] + self.intercept_[0]
         self.lp_range_ = (float(eta.min()), float(eta.max()))

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sarcfeat.estimators._hazard_table import FEW_EVENTS, few_events_note
+
 __all__ = [
     "ADJUSTMENTS",
     "FEW_EVENTS",
@@ -26,7 +28,6 @@ __all__ = [
     "time_text",
 ]
 
-FEW_EVENTS = 10
 ADJUSTMENTS = {
     "bh": "Benjamini-Hochberg",
     "bonferroni": "Bonferroni",
@@ -91,24 +92,6 @@ class Printed:
     def to_latex(self, caption: str = "") -> str:
         """Return the formatted table with its notes as LaTeX, text escaped."""
         return latex_table(self.formatted(), caption=caption, notes=self.notes)
-
-
-def few_events_note(per_variable: float, what: str = "the model") -> list[str]:
-    """Return the note of a model with fewer than ten events a variable, or nothing.
-
-    Examples
-    --------
-    >>> few_events_note(4.25)
-    ['4.2 events per variable of the model, fewer than 10: its estimates are unstable.']
-    >>> few_events_note(12.0)
-    []
-    """
-    if not per_variable < FEW_EVENTS:
-        return []
-    return [
-        f"{per_variable:.1f} events per variable of {what}, fewer than {FEW_EVENTS}: "
-        "its estimates are unstable."
-    ]
 
 
 def number_text(value: float, digits: int = 2) -> str:

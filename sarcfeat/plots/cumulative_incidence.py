@@ -130,7 +130,7 @@ def cumulative_incidence(
             f"y has {len(time)} patients and groups has {len(labels)}; give each "
             "patient one group."
         )
-    ax = new_axes((6.4, 4.8)) if ax is None else ax
+    ax = new_axes((6.4, 5.2)) if ax is None else ax
     until = float(time.max() if horizon is None else horizon)
     names = in_order(labels if groups is None else groups)
     ticks, texts, xlabel = time_axis(until, time_unit)
@@ -155,9 +155,11 @@ def cumulative_incidence(
     title = p_sentence("Gray", float(p_value)) if known else None
     if others:
         ax.plot([], [], color="black", lw=1, ls=(0, (4, 2)), label="other causes")
-    legend: dict[str, Any] = {"loc": "best", "frameon": False, "fontsize": TEXT}
-    ax.legend(title=title, title_fontsize=TEXT, alignment="left", **legend)
-    ax.set(xlim=(0, until), ylim=(0, 1.02), xlabel=xlabel, ylabel=ylabel)
+    # Incidence fills the axes from below: the legend stands above them.
+    legend: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
+    legend |= {"frameon": False, "fontsize": TEXT, "title_fontsize": TEXT}
+    ax.legend(title=title, alignment="left", **legend)
+    ax.set(xlim=(0, until), ylim=(0, 1.0), xlabel=xlabel, ylabel=ylabel)
     ax.set_xticks(ticks, texts)
     if at_risk:
         write_at_risk(ax, ticks, [str(name) for name in names], counts)

@@ -34,7 +34,9 @@ def _rows(table: Any, model: str | None) -> tuple[pd.DataFrame, str]:
     found = found.rename(columns=_NAMES)
     if model is None:
         model = "multivariable" if "multi_hr" in found else "univariable"
-    prefix = _MODELS[pick(model, _MODELS, "model")]
+        # A fitted model's own table is of that model, whatever it holds.
+        model = "" if "coef" in found else model
+    prefix = _MODELS[pick(model, _MODELS, "model")] if model else ""
     needed = ["variable", *(f"{prefix}{end}" for end in ("hr", "ci_low", "ci_high"))]
     missing = [name for name in needed if name not in found]
     if missing:
@@ -60,7 +62,7 @@ def _rows(table: Any, model: str | None) -> tuple[pd.DataFrame, str]:
 def _firth(found: pd.DataFrame) -> list[str]:
     """Write Firth's ratio, which stands beside one without a finite estimate."""
     numbers = found[["firth_hr", "firth_ci_low", "firth_ci_high"]].to_numpy(dtype=float)
-    return [f"; Firth {h:.1f} ({low:.1f}–{high:.3g})" for h, low, high in numbers]
+    return [f"; Firth {h:.1f} ({low:.1f}–{high:.0f})" for h, low, high in numbers]
 
 
 def _text(row: Any) -> str:
@@ -117,9 +119,11 @@ def hazard_ratios(
     """
     rows, which = _rows(table, model)
     if rows.empty:
-        raise InvalidInput(f"The table has no {which} hazard ratio to draw.")
-    notes = [n for n in getattr(table, "notes", []) if "events per" in n]
-    notes += [n for n in getattr(table, "attrs", {}).get("notes", []) if "events" in n]
+        raise InvalidInput(f"The table has no {which or 'known'} hazard ratio.")
+    attrs = getattr(getattr(table, "table", table), "attrs", {})
+    own = attrs.get("notes", getattr(table, "notes", []))
+    whose = "Alone" if which == "univariable" else "of the"
+    notes = [n for n in own if "events per" in n and whose in n]
     n = len(rows)
     ax = new_axes((7.4, 1.3 + 0.42 * n + 0.3 * len(notes))) if ax is None else ax
     ax.set_xscale("log")
@@ -143,7 +147,8 @@ def hazard_ratios(
     ax.set_ylim(n - 0.5, -0.5)
     ax.set_yticks(np.arange(n), rows["label"])
     ends = "\n".join(_folded(note) for note in notes)
-    name = xlabel or f"Hazard ratio, {which} (95 % CI)"
+    level = f"({100 * float(attrs.get('level', 0.95)):g} % CI)"
+    name = xlabel or f"Hazard ratio{', ' if which else ''}{which} {level}"
     ax.set_xlabel(f"{name}\n{ends}" if ends else name)
     quiet(ax)
     ax.spines["left"].set_visible(False)

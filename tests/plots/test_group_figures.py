@@ -121,6 +121,13 @@ def test_hazard_ratios_of_a_fitted_model(patients):
     ax = plots.hazard_ratios(model.summary_)
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == ["good", "size (cm)"]
+    assert ax.get_xlabel() == "Hazard ratio (95 % CI)"
+    few = CoxPH(level=0.9).fit(
+        X[["good", "size (cm)"]][:20], make_y(cause[:20] > 0, time[:20])
+    )
+    label = plots.hazard_ratios(few.summary_).get_xlabel()
+    assert label.startswith("Hazard ratio (90 % CI)\n")
+    assert f"{few.events_per_variable_:.1f} events per variable of the model" in label
     with pytest.raises(InvalidInput, match="no multivariable model"):
         plots.hazard_ratios(model.summary_, model="multivariable")
     with pytest.raises(UnknownName, match="No model 'multi'"):

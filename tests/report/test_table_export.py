@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sarcfeat import make_y
+from sarcfeat import CoxPH, make_y
+from sarcfeat.estimators import FineGray, Logistic
 from sarcfeat.evaluate import associations, cox_table, survival_table, table_one
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.report import to_frame, to_html, to_latex
@@ -74,6 +75,13 @@ def test_every_result_with_a_table_goes_through_the_same_door():
     assert cox.events_per_variable < 10
     assert f"{cox.events_per_variable:.1f} events per variable" in to_html(cox)
     assert "fewer than 10" in to_latex(cox)
+    for model in (CoxPH(), FineGray(), Logistic()):
+        target = y["event"] if isinstance(model, Logistic) else y
+        fitted = model.fit(X[["age", "b", "c"]], target)
+        per_variable = f"{fitted.events_per_variable_:.1f} events per variable"
+        assert (per_variable in to_html(fitted.summary_)) == (
+            fitted.events_per_variable_ < 10
+        )
 
 
 def test_an_index_of_names_comes_first_and_prefixed_intervals_are_merged():
