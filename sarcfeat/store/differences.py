@@ -105,7 +105,12 @@ def _units_of(db: Connection, matrix_id: str) -> dict[tuple[str, str], str]:
         "(SELECT unnest(unit_ids) AS unit_id FROM matrix WHERE matrix_id = ?) x "
         "JOIN unit u USING (unit_id) JOIN mask k ON k.mask_id = u.mask_id "
         "JOIN feature_vector f USING (unit_id) JOIN feature_set s "
-        "USING (feature_set_id)",
-        [split_id(matrix_id)[0]],
+        "USING (feature_set_id) UNION "
+        "SELECT s.patient_id, e.name || '.bag, slide ' || s.name, u.unit_id FROM "
+        "(SELECT unnest(unit_ids) AS unit_id FROM matrix WHERE matrix_id = ?) x "
+        "JOIN unit u USING (unit_id) JOIN embedding_file f USING (unit_id) "
+        "JOIN slide s ON s.slide_id = u.image_id "
+        "JOIN extractor e ON e.extractor_id = u.extractor_id",
+        [split_id(matrix_id)[0]] * 2,
     )
     return {(patient, address): unit for patient, address, unit in rows}

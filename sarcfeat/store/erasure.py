@@ -115,7 +115,8 @@ def _units(db: Connection, patient: str) -> list[str]:
     rows = db.rows(
         "SELECT unit_id FROM unit u WHERE EXISTS (SELECT 1 FROM (SELECT mask_id AS id, "
         "patient_id FROM mask UNION ALL SELECT image_id, patient_id FROM image "
-        "UNION ALL SELECT slide_id, patient_id FROM slide) o "
+        "UNION ALL SELECT slide_id, patient_id FROM slide "
+        "UNION ALL SELECT annotation_id, patient_id FROM annotation) o "
         "WHERE o.patient_id = ? AND o.id = coalesce(u.mask_id, u.image_id)) "
         "AND NOT EXISTS (SELECT 1 FROM (SELECT mask_id AS id, patient_id FROM mask "
         "UNION ALL SELECT image_id, patient_id FROM image) o "
@@ -131,9 +132,13 @@ def _paths(db: Connection, store: Path, patient: str) -> tuple[list[str], list[s
         "SELECT uri FROM image WHERE patient_id = $1 UNION "
         "SELECT uri FROM mask WHERE patient_id = $1 UNION "
         "SELECT uri FROM slide WHERE patient_id = $1 AND uri IS NOT NULL UNION "
+        "SELECT uri FROM annotation WHERE patient_id = $1 UNION "
         "SELECT path FROM file WHERE patient_id = $1 UNION "
         "SELECT e.uri FROM embedding_file e JOIN unit u USING (unit_id) "
-        "JOIN slide s ON s.slide_id = u.image_id WHERE s.patient_id = $1",
+        "JOIN slide s ON s.slide_id = u.image_id WHERE s.patient_id = $1 UNION "
+        "SELECT e.coords_uri FROM embedding_file e JOIN unit u USING (unit_id) "
+        "JOIN slide s ON s.slide_id = u.image_id WHERE s.patient_id = $1 "
+        "AND e.coords_uri IS NOT NULL",
         [patient],
     )
     home = store.resolve()

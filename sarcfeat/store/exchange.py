@@ -131,7 +131,8 @@ class Exchange(Handle):
             and text that a spreadsheet would run as a formula gets a quote before it.
             An npz holds X, obs_names, var_names, obs and var as AnnData wants them:
             ``AnnData(a["X"], pd.DataFrame(a["obs"], a["obs_names"]), ...)``, opened
-            with ``np.load(path, allow_pickle=False)``.
+            with ``np.load(path, allow_pickle=False)``. Of a bag of tiles each of these
+            holds the reference, as JSON that names patient and files, not the tiles.
         features, outcome : optional
             As in :meth:`~sarcfeat.store.FeatureStore.matrix`.
 

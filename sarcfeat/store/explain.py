@@ -10,9 +10,11 @@ import numpy as np
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput, StoreError
+from sarcfeat.store.bag_blocks import held_parts
 from sarcfeat.store.cohorts import members
 from sarcfeat.store.connection import Connection
-from sarcfeat.store.features import choose_extractor, read_catalogue, resolve
+from sarcfeat.store.explain_bags import bag_facts, region_facts, slide_facts
+from sarcfeat.store.features import BAG, choose_extractor, read_catalogue, resolve
 from sarcfeat.store.identity import file_sha256
 from sarcfeat.store.selection import candidates, choose, phase_of, vectors
 from sarcfeat.store.times import date_of
@@ -32,7 +34,8 @@ class Explanation:
         The value itself.
     chain : dict
         From the value back to the files: feature, extractor, image, mask, run (or,
-        for a clinical variable, when it was known and written, and from where).
+        for a clinical variable, when it was known and written, and from where; for
+        a bag of tiles, of each slide its bag, file, regions and run).
     """
 
     patient: str
@@ -78,6 +81,9 @@ def explain(
     if feature.startswith("clinical."):
         return _clinical(db, patient, feature, everyone.index_time[patient])
     request = resolve(catalogue, feature)
+    if request.bags:
+        chosen = choose_extractor(catalogue, request.bags[0], extractor)
+        return _bags(db, patient, request.bags[0], chosen)
     names = [(a, name) for a, held in request.sets.items() for name in held]
     if len(names) != 1:
         raise InvalidInput(
@@ -113,6 +119,27 @@ def explain(
             "run": _run(db, unit),
         },
     )
+
+
+def _bags(db: Connection, patient: str, name: str, extractor: str) -> Explanation:
+    """Follow every bag of a patient back to its slide and the regions drawn on it."""
+    parts = held_parts(db, extractor, [patient]).get(patient, [])
+    if not parts:
+        raise StoreError(
+            f"Patient {patient} has no bag of {name}. store.matrix(None, "
+            f"features={name!r}).missing says why."
+        )
+    chain = {"extractor": _extractor(db, extractor)}
+    for part in parts:
+        chain |= {
+            f"bag of slide {part.slide}": bag_facts(db, part),
+            f"slide {part.slide}": slide_facts(db, part.unit_id),
+            f"regions of slide {part.slide}": region_facts(db, part.unit_id),
+            f"run of slide {part.slide}": _run(db, part.unit_id),
+        }
+    tiles = sum(part.tiles for part in parts)
+    value = f"{tiles:,} tiles of {len(parts)} slides"
+    return Explanation(patient, f"{name}{BAG}", value, chain)
 
 
 def _by(known: int | None, index_time: int) -> bool:

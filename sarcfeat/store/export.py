@@ -17,6 +17,8 @@ import pandas as pd
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput
+from sarcfeat.io.bag_ref import BagRef
+from sarcfeat.store.bag_blocks import reference_text
 from sarcfeat.store.identity import canonical_json, file_sha256
 from sarcfeat.store.matrix import Matrix
 
@@ -88,7 +90,10 @@ def _table(matrix: Matrix) -> pd.DataFrame:
 
 
 def _text(column: pd.Series[Any]) -> pd.Series[Any]:
-    return column.astype(object).where(column.notna(), None)
+    """Return text cells; a reference to tiles becomes JSON that names its files."""
+    cells = column.astype(object).where(column.notna(), None)
+    written = [reference_text(c) if isinstance(c, BagRef) else c for c in cells]
+    return pd.Series(written, cells.index, dtype=object, name=column.name)
 
 
 def _parquet(matrix: Matrix, file: Path) -> None:
@@ -167,7 +172,8 @@ def _npz(matrix: Matrix, file: Path) -> None:
 
 
 def _unicode(column: pd.Series[Any]) -> npt.NDArray[Any]:
-    return np.array(["" if pd.isna(c) else str(c) for c in column], dtype=np.str_)
+    cells = _text(column)
+    return np.array(["" if c is None else str(c) for c in cells], dtype=np.str_)
 
 
 def _split(name: str, matrix: Matrix) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from sarcfeat._validation import did_you_mean, listed
@@ -11,8 +11,16 @@ from sarcfeat.exceptions import InvalidInput, LeakageError, StoreError, UnknownN
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.patients import live_roles
 
-__all__ = ["Catalogue", "Request", "choose_extractor", "read_catalogue", "resolve"]
+__all__ = [
+    "BAG",
+    "Catalogue",
+    "Request",
+    "choose_extractor",
+    "read_catalogue",
+    "resolve",
+]
 
+BAG = ".bag"
 CLINICAL = "clinical"
 OUTSIDE_X = ("identifier", "date", "index_time", "site")
 
@@ -25,6 +33,8 @@ class Catalogue:
     extractors: dict[str, dict[str, str]]
     phases: dict[str, str]
     roles: dict[str, str]
+    # Of slides: the extractors that gave bags, by name.
+    bags: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,11 +49,14 @@ class Request:
         Clinical variables wanted.
     by_name : set of str
         Columns asked for one by one; leakage in these is an error, not an exclusion.
+    bags : list of str
+        Names of extractors whose bags of tiles are wanted.
     """
 
     sets: dict[str, list[str]]
     clinical: list[str]
     by_name: set[str]
+    bags: list[str] = field(default_factory=list)
 
 
 def read_catalogue(db: Connection) -> Catalogue:
@@ -62,7 +75,14 @@ def read_catalogue(db: Connection) -> Catalogue:
         held += [feature for feature in features if feature not in seen]
         extractors.setdefault(address, {})[extractor] = str(version)
     roles = {name: role for name, (role, _) in sorted(live_roles(db).items())}
-    return Catalogue(names, extractors, phases, roles)
+    bags: dict[str, dict[str, str]] = {}
+    for name, extractor, version in db.rows(
+        "SELECT DISTINCT x.name, x.extractor_id, x.version FROM extractor x "
+        "JOIN unit u USING (extractor_id) JOIN embedding_file e USING (unit_id) "
+        "WHERE u.retired_no IS NULL ORDER BY ALL"
+    ):
+        bags.setdefault(name, {})[extractor] = str(version)
+    return Catalogue(names, extractors, phases, roles, bags)
 
 
 def resolve(catalogue: Catalogue, features: str | Sequence[str]) -> Request:
@@ -79,16 +99,29 @@ def resolve(catalogue: Catalogue, features: str | Sequence[str]) -> Request:
     sets: dict[str, dict[str, None]] = {}
     clinical: dict[str, None] = {}
     by_name: set[str] = set()
+    bags: dict[str, None] = {}
     for name in asked:
         if name == CLINICAL or name.startswith(f"{CLINICAL}."):
             _clinical(catalogue, name, clinical, by_name)
+        elif (bag := _bag(catalogue, name)) is not None:
+            bags[bag] = None
+            if bag != name:
+                by_name.add(name)
         else:
             _vectors(catalogue, name, sets, by_name)
     ordered = {
         address: [feature for feature in catalogue.names[address] if feature in wanted]
         for address, wanted in sets.items()
     }
-    return Request(ordered, list(clinical), by_name)
+    return Request(ordered, list(clinical), by_name, list(bags))
+
+
+def _bag(catalogue: Catalogue, name: str) -> str | None:
+    """Return the extractor whose bags a name means: its own name, or the column's."""
+    if name in catalogue.names:
+        return None
+    bag = name.removesuffix(BAG)
+    return bag if bag in catalogue.bags else None
 
 
 def _clinical(
@@ -150,9 +183,10 @@ def _vectors(
             sets.setdefault(address, {}).update(dict.fromkeys(fits))
             found = True
     if not found:
+        known = [*catalogue.names, *catalogue.bags]
         raise UnknownName(
-            f"No features {name!r}.{did_you_mean(name, catalogue.names)} Feature sets "
-            f"with values: {listed(catalogue.names, 12) or 'none'}, and 'clinical'. "
+            f"No features {name!r}.{did_you_mean(name, known)} Feature sets "
+            f"with values: {listed(known, 12) or 'none'}, and 'clinical'. "
             "Run store.encode(...) for a new one."
         )
 
@@ -171,7 +205,8 @@ def choose_extractor(
         Two extractors gave this feature set (other parameters under one name); both
         are named, and how to choose.
     """
-    known = catalogue.extractors[address]
+    everyone = catalogue.extractors.get(address) or catalogue.bags[address]
+    known = everyone
     if isinstance(extractor, Mapping):
         extractor = extractor.get(address)
     if extractor is not None:
@@ -179,7 +214,7 @@ def choose_extractor(
         if not known:
             raise UnknownName(
                 f"No extractor {extractor!r} for {address!r}. Known: "
-                f"{listed(catalogue.extractors[address], 12)}."
+                f"{listed(everyone, 12)}."
             )
     if len(known) > 1:
         ids = listed([f"{name} (version {v})" for name, v in known.items()], 12)

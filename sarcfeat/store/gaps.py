@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sarcfeat._validation import listed
+from sarcfeat.store.bag_blocks import read_bags
 from sarcfeat.store.blocks import Block, read_block
 from sarcfeat.store.clinical import clinical_columns
 from sarcfeat.store.cohorts import Members
@@ -32,7 +33,7 @@ def missing(
     """List every gap of a request; asking what is missing is never a leak."""
     catalogue = read_catalogue(db)
     request = resolve(catalogue, features)
-    asked = type(request)(request.sets, request.clinical, set())
+    asked = type(request)(request.sets, request.clinical, set(), request.bags)
     rows: list[list[str]] = []
     for address in asked.sets:
         block = read_block(
@@ -40,6 +41,11 @@ def missing(
         )
         rows += block.missing
         rows += _not_numbers(block, address)
+    for name in asked.bags:
+        bags = read_bags(db, catalogue, members, name, asked, as_of, extractor)
+        rows += bags.missing
+        left = (note.partition(": ") for note in bags.notes)
+        rows += [[patient, name, reason] for patient, _, reason in left]
     rows += clinical_columns(db, members, asked.clinical, set(), as_of)[1]
     found = pd.DataFrame(rows, columns=MISSING_COLUMNS)
     return found.sort_values(["patient", "feature_set"], ignore_index=True)

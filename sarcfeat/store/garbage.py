@@ -58,7 +58,11 @@ def _size(path: Path) -> int:
 
 
 def _arrays(db: Connection, store: Path) -> Iterator[Found]:
-    known = {row[0] for row in db.rows("SELECT uri FROM embedding_file")}
+    rows = db.rows(
+        "SELECT uri FROM embedding_file UNION "
+        "SELECT coords_uri FROM embedding_file WHERE coords_uri IS NOT NULL"
+    )
+    known = {row[0] for row in rows}
     for path in sorted(p for p in (store / "arrays").rglob("*") if p.is_file()):
         if path.suffix == ".tmp":
             yield "bag", path, "writing it was cut short"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput
+from sarcfeat.store.bag_blocks import BagBlock, read_bags
 from sarcfeat.store.blocks import Block, read_block
 from sarcfeat.store.clinical import clinical_columns
 from sarcfeat.store.cohorts import Members
@@ -39,8 +40,9 @@ class Matrix:
     Attributes
     ----------
     X : DataFrame indexed by patient id
-        Float columns ``<feature set>.<feature>``, text variables as categories, and
-        the hospital as text in ``site``.
+        Float columns ``<feature set>.<feature>``, text variables as categories,
+        bags of tiles as references (``BagRef``) in ``<extractor>.bag``, and the
+        hospital as text in ``site``.
     y : structured array (event, time in days), or None without an outcome
         Aligned with `X`.
     missing : DataFrame with the columns patient, feature_set, reason
@@ -152,6 +154,10 @@ def build_matrix(
     pick(missing, ("keep", "drop"), "choice for missing")
     catalogue = read_catalogue(db)
     request = resolve(catalogue, features)
+    bags = [
+        read_bags(db, catalogue, members, name, request, as_of, extractor)
+        for name in request.bags
+    ]
     blocks = [
         read_block(
             db, catalogue, members, address, request, reader, session, as_of, extractor
@@ -161,8 +167,9 @@ def build_matrix(
     columns, lacking = clinical_columns(
         db, members, request.clinical, request.by_name, as_of
     )
-    gaps = [row for block in blocks for row in block.missing] + lacking
-    X = _assemble(members, blocks, columns)
+    every: list[Block | BagBlock] = [*blocks, *bags]
+    gaps = [row for block in every for row in block.missing] + lacking
+    X = _assemble(members, blocks, columns, bags)
     if missing == "drop":
         X = X.drop(index=sorted({row[0] for row in gaps}))
     y, notes = None, []
@@ -197,13 +204,14 @@ def build_matrix(
     provenance = {
         **spec,
         "n_patients": len(X),
-        "feature_sets": {b.provenance["address"]: b.provenance for b in blocks},
-        "notes": [*_notes(members, blocks, as_of), *notes],
+        "feature_sets": {b.provenance["address"]: b.provenance for b in every},
+        "notes": [*_notes(members, blocks, bags, as_of), *notes],
     }
-    content = _content_hash(X, numbers, y)
+    content = _content_hash(X, numbers, y, bags)
     matrix_id = digest("matrix", spec, content)
     if freeze:
-        _freeze(db, matrix_id, spec, X, content, blocks)
+        units = [unit for block in every for unit in block.units]
+        _freeze(db, matrix_id, spec, X, content, units)
     frozen = db.archive.rows(
         "SELECT store_version FROM matrix WHERE matrix_id = ?", [matrix_id]
     )
@@ -213,7 +221,10 @@ def build_matrix(
 
 
 def _assemble(
-    members: Members, blocks: list[Block], columns: dict[str, pd.Series[Any]]
+    members: Members,
+    blocks: list[Block],
+    columns: dict[str, pd.Series[Any]],
+    bags: list[BagBlock],
 ) -> pd.DataFrame:
     index = pd.Index(members.patients, dtype="str", name="patient")
     site = pd.Series(
@@ -225,7 +236,8 @@ def _assemble(
     clinical = [
         column.set_axis(index, axis=0).rename(name) for name, column in columns.items()
     ]
-    return pd.concat([site, *clinical, *(block.frame for block in blocks)], axis=1)
+    parts = [*(block.frame for block in blocks), *(block.column for block in bags)]
+    return pd.concat([site, *clinical, *parts], axis=1)
 
 
 def _target(table: pd.DataFrame, competing: bool, zero: str) -> npt.NDArray[Any]:
@@ -238,7 +250,9 @@ def _target(table: pd.DataFrame, competing: bool, zero: str) -> npt.NDArray[Any]
     return codes
 
 
-def _notes(members: Members, blocks: list[Block], as_of: str | None) -> list[str]:
+def _notes(
+    members: Members, blocks: list[Block], bags: list[BagBlock], as_of: str | None
+) -> list[str]:
     notes = []
     undated = sum(time is None for time in members.index_time.values())
     if as_of is not None and undated:
@@ -252,6 +266,13 @@ def _notes(members: Members, blocks: list[Block], as_of: str | None) -> list[str
         for block in blocks
         if as_of == "index_time" and block.undated
     ]
+    notes += [
+        f"{bag.undated} slides of {bag.provenance['address']} carry no date and are "
+        "taken as acquired by the index time"
+        for bag in bags
+        if as_of == "index_time" and bag.undated
+    ]
+    notes += [note for bag in bags for note in bag.notes]
     unknown = sum(members.site[p] is None for p in members.patients)
     if unknown:
         notes.append(f"{unknown} patients have no site; it is written 'unknown'")
@@ -268,6 +289,7 @@ def _content_hash(
     X: pd.DataFrame,
     numbers: tuple[list[str], npt.NDArray[np.float64]],
     y: npt.NDArray[Any] | None,
+    bags: list[BagBlock],
 ) -> str:
     """Hash every label and every bit of a matrix."""
     # SHA-256, which processors compute: half the time of BLAKE2 here.
@@ -276,8 +298,15 @@ def _content_hash(
     state.update(canonical_json(labels).encode())
     # Column by column, as a frame keeps them: no copy.
     state.update(np.ascontiguousarray(numbers[1].T).data)
+    tiles = {block.column.name: block.identity for block in bags}
     for name in X.columns[X.dtypes != np.float64]:
-        cells = [None if pd.isna(cell) else str(cell) for cell in X[name].tolist()]
+        cells: list[Any] = [
+            # A reference stands for its tiles, wherever their files lie.
+            tiles[name].get(patient)
+            if name in tiles
+            else (None if pd.isna(cell) else str(cell))
+            for patient, cell in zip(X.index.tolist(), X[name].tolist(), strict=True)
+        ]
         state.update(canonical_json([name, cells]).encode())
     if y is not None:
         state.update(y.tobytes())
@@ -290,14 +319,13 @@ def _freeze(
     spec: dict[str, Any],
     X: pd.DataFrame,
     content: str,
-    blocks: list[Block],
+    units: list[str],
 ) -> None:
     archive, version = db.archive, db.commit_no
     if archive.read_only:  # whoever asks the store itself freezes it, by the same id
         return
     if archive.rows("SELECT 1 FROM matrix WHERE matrix_id = ?", [matrix_id]):
         return
-    units = [unit for block in blocks for unit in block.units]
     with archive.commit(f"matrix {matrix_id}"):
         archive.update(
             "INSERT INTO matrix (matrix_id, spec, store_version, unit_ids, n_rows, "

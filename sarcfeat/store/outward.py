@@ -74,7 +74,9 @@ class Outward(Handle):
             Name of a cohort; None for all patients.
         features : str or sequence of str
             Feature sets (``"radiomics.t1"``), single features, ``"clinical"``,
-            ``"clinical.age"``, or names with ``*``.
+            ``"clinical.age"``, names with ``*``, or an extractor of slides
+            (``"resnet50"``): a column ``resnet50.bag`` of references to all tiles of a
+            patient's slides (``sarcfeat.io.BagRef``), None where there is none.
         outcome : str, optional
             Endpoint. Patients without it are left out and listed.
         reader : str, optional
@@ -186,7 +188,8 @@ class Outward(Handle):
         patient : str
             Id.
         feature : str
-            Such as ``"radiomics.t1.original_glcm_Contrast"`` or ``"clinical.age"``.
+            Such as ``"radiomics.t1.original_glcm_Contrast"``, ``"clinical.age"`` or
+            ``"resnet50.bag"``.
         reader, session : str, int
             Whose reading; by default the first reader by name, session 1.
         extractor : str, optional

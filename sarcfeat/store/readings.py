@@ -155,6 +155,12 @@ def build_readings(
     """Collect every reader's and session's values and write them beside the store."""
     catalogue = read_catalogue(db)
     request = resolve(catalogue, feature_sets)
+    if request.bags:
+        raise InvalidInput(
+            f"{request.bags[0]!r} gives bags of tiles, which no reader draws: readings "
+            "are of images and their masks. Ask for a feature set such as "
+            "'radiomics.t1'."
+        )
     if request.clinical or not request.sets:
         raise UnknownName(
             f"Readings are of feature sets; got {feature_sets!r}. Known: "

@@ -13,6 +13,7 @@ from sarcfeat.exceptions import InputMissing
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.files import known_looks, stat_of
 from sarcfeat.store.identity import file_sha256
+from sarcfeat.store.slides import slide_sha256
 
 __all__ = ["Relocation", "relocate"]
 
@@ -21,6 +22,9 @@ HELD = {
     "image": "SELECT uri, file_sha256, patient_id, retired_no IS NULL FROM image",
     "mask": "SELECT uri, file_sha256, patient_id, retired_no IS NULL FROM mask",
     "slide": "SELECT uri, file_sha256, patient_id, retired_no IS NULL FROM slide",
+    "annotation": (
+        "SELECT uri, file_sha256, patient_id, retired_no IS NULL FROM annotation"
+    ),
     "embedding_file": (
         "SELECT e.uri, e.checksum, s.patient_id, u.retired_no IS NULL "
         "FROM embedding_file e JOIN unit u USING (unit_id) "
@@ -67,14 +71,15 @@ class _Moves:
             return self.new + path[len(self.old) :]
         return None
 
-    def state(self, path: str, sha256: str) -> str:
+    def state(self, path: str, sha256: str, what: str = "") -> str:
         """Return ok, missing_file or changed_bytes; each file is read once."""
         key = (path, sha256)
         if key not in self.same:
             if not os.path.isfile(path):
                 self.same[key] = "missing_file"
             else:
-                fits = file_sha256(path) == sha256
+                hashed = slide_sha256 if what == "slide" else file_sha256
+                fits = hashed(path) == sha256
                 self.same[key] = "ok" if fits else "changed_bytes"
         return self.same[key]
 
@@ -92,7 +97,7 @@ def relocate(db: Connection, old: str, new: str) -> Relocation:
                 target = moves.target(path)
                 if target is None:
                     continue
-                state = moves.state(target, sha256)
+                state = moves.state(target, sha256, table)
                 if state == "ok":
                     moved.add(target)
                     _move(db, table, path, target, sha256)
@@ -135,7 +140,7 @@ def _failure(patient: str, table: str, path: str, target: str, state: str) -> li
 
 def _looks(db: Connection, moves: _Moves) -> None:
     """Follow the last look at each file; a failing one is looked at anew."""
-    for what in ("image", "mask"):
+    for what in ("image", "mask", "slide", "annotation"):
         for key, look in known_looks(db, what).items():
             target = moves.target(look.slot.path)
             if target is None or not os.path.isfile(target):

@@ -32,7 +32,8 @@ class Upkeep(Handle):
         Parameters
         ----------
         sources : bool
-            Also the images, masks and slides that features were computed from.
+            Also the images, masks, slides and outlines that features were computed
+            from.
 
         Returns
         -------
@@ -44,7 +45,7 @@ class Upkeep(Handle):
     def relocate(
         self, old: str | PathLike[str], new: str | PathLike[str]
     ) -> Relocation:
-        """Tell the store that images, masks, slides or bags were moved.
+        """Tell the store that images, masks, slides, outlines or bags were moved.
 
         Each file is read in its new place; only one with the same bytes is followed.
         Nothing is computed again.

@@ -19,6 +19,7 @@ from sarcfeat.store.identity import file_sha256, vector_checksum
 from sarcfeat.store.inbox import BadFragment, RunFolder
 from sarcfeat.store.readings import readings_problem
 from sarcfeat.store.settings import SETTINGS, settings_text
+from sarcfeat.store.slides import slide_sha256
 from sarcfeat.store.snapshots import published
 from sarcfeat.store.tiles import bag_path
 
@@ -190,7 +191,11 @@ def _bags(db: Connection, store: Path, checked: Counter[str]) -> Iterator[Row]:
         "SELECT s.patient_id, s.name, e.uri, e.checksum FROM embedding_file e "
         "JOIN unit u USING (unit_id) JOIN slide s ON s.slide_id = u.image_id "
         # A bag in place that was extracted again is no longer on the disk.
-        "WHERE e.layout = 'safetensors' OR u.retired_no IS NULL ORDER BY ALL"
+        "WHERE e.layout = 'safetensors' OR u.retired_no IS NULL UNION "
+        "SELECT s.patient_id, s.name, e.coords_uri, e.coords_checksum "
+        "FROM embedding_file e JOIN unit u USING (unit_id) "
+        "JOIN slide s ON s.slide_id = u.image_id WHERE e.coords_uri IS NOT NULL "
+        "ORDER BY ALL"
     )
     for patient, slide, uri, checksum in held:
         checked["bags"] += 1
@@ -232,7 +237,7 @@ def _fragments(db: Connection, store: Path, checked: Counter[str]) -> Iterator[R
 def _sources(
     db: Connection, checked: Counter[str], store: Path, *, everything: bool
 ) -> Iterator[Row]:
-    """Look at images, masks and slides; by default at those inside the store."""
+    """Look at images, masks, slides and outlines; by default those in the store."""
     home = os.path.join(os.path.abspath(store), "")
     rows = db.rows(
         "SELECT DISTINCT patient_id, phase, 'image', uri, file_sha256 FROM image "
@@ -240,7 +245,10 @@ def _sources(
         "SELECT patient_id, phase || ', reader ' || reader, 'mask', uri, file_sha256 "
         "FROM mask WHERE retired_no IS NULL UNION "
         "SELECT patient_id, 'slide ' || name, 'slide', uri, file_sha256 FROM slide "
-        "WHERE retired_no IS NULL AND uri IS NOT NULL ORDER BY ALL"
+        "WHERE retired_no IS NULL AND uri IS NOT NULL UNION "
+        "SELECT s.patient_id, 'slide ' || s.name, 'annotation', a.uri, a.file_sha256 "
+        "FROM annotation a JOIN slide s USING (slide_id) "
+        "WHERE a.retired_no IS NULL AND s.retired_no IS NULL ORDER BY ALL"
     )
     for patient, place, what, path, sha256 in rows:
         if not (everything or path.startswith(home)):
@@ -254,6 +262,6 @@ def _file(patient: str, place: str, what: str, path: str, sha256: str) -> Iterat
     if not os.path.isfile(path):
         cure = "If it was moved: store.relocate(old, new)"
         yield [patient, what, path, MISSING, f"{who}: {path} is gone. {cure}"]
-    elif file_sha256(path) != sha256:
+    elif (slide_sha256 if what == "slide" else file_sha256)(path) != sha256:
         reason = f"{who}: {path} has changed bytes"
         yield [patient, what, path, CHANGED, reason]

@@ -1,0 +1,283 @@
+"""Bags of slides in a matrix: references, gaps, frozen, explained, shared, erased."""
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sarcfeat import FeatureStore
+from sarcfeat.exceptions import LeakageError, StoreError, UnknownName
+from sarcfeat.io import BagRef
+from tests.store.fake_slides import MPP, FakeSlides, box, write_geojson, write_slide
+
+pytest.importorskip("shapely")
+SLIDES = [("P1", "a"), ("P1", "b"), ("P2", "a"), ("P3", "a")]
+
+
+def clinical():
+    return pd.DataFrame(
+        {
+            "site": "Lyon",
+            "age": [61.0, 48, 55, 70],
+            "surgery": pd.Timestamp("2020-01-15"),
+            "days": [900, 365, 200, 1200],
+            "event": [0, 1, 1, 0],
+        },
+        index=pd.Index(["P1", "P2", "P3", "P4"], name="patient"),
+    )
+
+
+def manifest(root, **dates):
+    rows = []
+    for i, (patient, slide) in enumerate(SLIDES):
+        path = root / "slides" / f"{patient}_{slide}.png"
+        if not path.exists():
+            write_slide(path, seed=i, blank=patient == "P3")
+        rows.append([patient, slide, str(path), dates.get(patient)])
+    return pd.DataFrame(rows, columns=["patient", "slide", "path", "acquired_at"])
+
+
+def drawn(root):
+    paths = [
+        str(write_geojson(root / "drawn" / f"{p}_{s}.geojson"))
+        for p, s in SLIDES
+        if s == "a"
+    ]
+    patients = [p for p, s in SLIDES if s == "a"]
+    return pd.DataFrame({"patient": patients, "slide": "a", "path": paths})
+
+
+@pytest.fixture
+def study(tmp_path):
+    with FeatureStore(tmp_path / "study") as store:
+        store.add_patients(clinical(), index_time="surgery")
+        store.add_outcome("mfs", time="days", event="event")
+        store.add_slides(manifest(tmp_path), mpp=MPP)
+        store.add_annotations(drawn(tmp_path))
+        store.encode(FakeSlides())
+        yield store
+
+
+def bags(store, **kwargs):
+    return store.matrix(None, features=["clinical.age", "tiny"], **kwargs)
+
+
+def test_a_column_of_references(study):
+    m = bags(study, outcome="mfs")
+    assert m.X.columns.tolist() == ["site", "clinical.age", "tiny.bag"]
+    column = m.X["tiny.bag"]
+    assert column.dtype == object
+    assert column.notna().tolist() == [True, True, False, False]
+    first = column["P1"]
+    assert isinstance(first, BagRef)
+    assert (first.patient, first.dim, first.count()) == ("P1", 5, 76)
+    assert [part.slide for part in first.parts] == ["a", "b"]
+    assert pickle.loads(pickle.dumps(first)) == first
+    made = m.provenance["feature_sets"]["tiny"]
+    assert (made["n_patients"], made["n_slides"], made["n_tiles"]) == (2, 3, 104)
+    assert m.y["event"].sum() == 2
+
+
+def test_references_are_read_by_regions(study):
+    refs = bags(study).X["tiny.bag"]
+    centre = refs["P2"].load(regions=["C"])
+    assert centre.features.shape == (8, 5)
+    assert centre.features.dtype == np.float16
+    assert (centre.coords + 16).min(axis=0).tolist() == [80, 48]
+    both = refs["P2"].load(regions=["C", "P"])
+    whole = refs["P2"].load()
+    np.testing.assert_array_equal(both.features, whole.features)
+    held = study.tiles("P1", n=None)
+    np.testing.assert_array_equal(refs["P1"].load().features, held.features)
+
+
+def test_who_has_no_bag_and_why(study, tmp_path):
+    missing = bags(study).missing.set_index("patient")["reason"]
+    assert missing["P3"] == "NoTissue: no tile of slides a was kept"
+    assert "no slide: add it with store.add_slides" in missing["P4"]
+    write_slide(tmp_path / "more" / "P4.png", seed=50)
+    more = pd.DataFrame({"patient": ["P4"], "path": [str(tmp_path / "more/P4.png")]})
+    study.add_slides(more, mpp=MPP)
+    missing = bags(study).missing.set_index("patient")["reason"]
+    assert missing["P4"] == "not encoded yet (slides P4): run store.encode(...)"
+    study.encode(FakeSlides(victim="P4.png"))
+    missing = bags(study).missing.set_index("patient")["reason"]
+    assert "P4.png" in missing["P4"]
+    assert study.missing(None, "tiny")["patient"].tolist() == ["P3", "P4"]
+    dropped = bags(study, missing="drop")
+    assert dropped.X.index.tolist() == ["P1", "P2"]
+    assert bags(study).complete("tiny").X.index.tolist() == ["P1", "P2"]
+
+
+def test_a_slide_that_a_reference_lacks_is_told(study, tmp_path):
+    path = write_slide(tmp_path / "more" / "c.png", seed=51)
+    study.add_slides(pd.DataFrame({"patient": ["P1"], "path": [str(path)]}), mpp=MPP)
+    m = bags(study)
+    assert "P1: slide c is not in tiny.bag: not encoded yet" in m.provenance["notes"]
+    assert m.X["tiny.bag"].notna()["P1"]
+    rows = study.missing(None, "tiny")
+    assert rows["reason"][rows["patient"] == "P1"].item().startswith("slide c is not")
+
+
+def test_slides_after_the_index_time_are_left_out(study, tmp_path):
+    study.add_slides(manifest(tmp_path, P1="2020-02-01", P2="2019-12-01"), mpp=MPP)
+    m = bags(study)
+    assert m.X["tiny.bag"].notna().tolist() == [False, True, False, False]
+    reason = m.missing.set_index("patient")["reason"]["P1"]
+    assert reason == "acquired on 2020-02-01, after the index time 2020-01-15"
+    with pytest.raises(LeakageError, match=r"tiny.bag comes from slides after .* P1"):
+        study.matrix(None, features="tiny.bag")
+    assert bags(study, as_of=None).X["tiny.bag"].notna().sum() == 2
+
+
+def test_the_matrix_id_is_that_of_the_tiles(study, tmp_path):
+    m = bags(study)
+    assert bags(study).matrix_id == m.matrix_id
+    assert len(study.sql("SELECT unnest(unit_ids) FROM matrix")) == 3
+    thawed = study.matrix_by_id(m.matrix_id)
+    assert thawed.X.equals(m.X)
+    # The same tiles in another place are the same matrix.
+    study.close()
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(study.path, elsewhere)
+    with FeatureStore(elsewhere) as other:
+        again = bags(other)
+        assert again.matrix_id == m.matrix_id
+        part = again.X["tiny.bag"]["P1"].parts[0]
+        assert part.path.startswith(str(elsewhere))
+        # Other regions are other tiles.
+        square = box("Centre", 0, 0, 256, 192)
+        write_geojson(tmp_path / "drawn" / "P2_a.geojson", square)
+        other.encode(FakeSlides())
+        changed = bags(other)
+        assert changed.matrix_id != m.matrix_id
+        assert other.matrix_by_id(m.matrix_id).X["tiny.bag"]["P2"].count() == 28
+        rows = other.diff(m.matrix_id, changed)
+        units = rows[rows["what"] == "unit"]
+        assert units["feature"].tolist() == ["tiny.bag, slide a"]
+        assert units["patient"].tolist() == ["P2"]
+        assert rows["what"].tolist() == ["value", "unit"]
+
+
+def test_published_copies_give_the_same_references(study):
+    m = bags(study)
+    study.publish()
+    with FeatureStore(study.path, read_only=True) as copy:
+        assert bags(copy).X.equals(m.X)
+        assert copy.tile_counts().equals(study.tile_counts())
+        assert len(copy.slides()) == 4
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "npz"])
+def test_exported_references_are_json(study, tmp_path, kind):
+    m = bags(study)
+    path = study.export(m, tmp_path / f"m.{kind}")
+    if kind == "npz":
+        with np.load(path, allow_pickle=False) as held:
+            obs = pd.DataFrame(held["obs"], held["obs_names"])
+        cells = obs["tiny.bag"].tolist()
+    elif kind == "csv":
+        cells = pd.read_csv(path)["tiny.bag"].fillna("").tolist()
+    else:
+        import duckdb
+
+        side = duckdb.connect()
+        rows = side.execute('SELECT "tiny.bag" FROM read_parquet(?)', [str(path)])
+        cells = [row[0] or "" for row in rows.fetchall()]
+    told = json.loads(cells[0])
+    assert (told["patient"], told["dim"]) == ("P1", 5)
+    assert [part["tiles"] for part in told["parts"]] == [28, 48]
+    assert told["parts"][0]["path"] == m.X["tiny.bag"]["P1"].parts[0].path
+    assert cells[2:] == ["", ""]
+
+
+def test_explain_goes_back_to_slide_and_outlines(study, tmp_path):
+    found = study.explain("P1", "tiny")
+    assert found.value == "76 tiles of 2 slides"
+    bag = found.chain["bag of slide a"]
+    assert (bag["tiles"], bag["file_is_unchanged"]) == (28, True)
+    assert "A C: 8" in bag["counts"]
+    slide = found.chain["slide a"]
+    assert slide["path"].endswith("P1_a.png")
+    assert (slide["mpp"], slide["mpp_from"]) == (MPP, "given")
+    assert found.chain["regions of slide a"]["names"] == "C P R"
+    assert found.chain["regions of slide b"]["names"].startswith("none")
+    assert found.chain["run of slide b"]["seconds"] > 0
+    assert json.loads(found.to_json())["feature"] == "tiny.bag"
+    with pytest.raises(StoreError, match=r"P4 has no bag of tiny"):
+        study.explain("P4", "tiny.bag")
+    assert "tiny.bag of patient P1" in str(found)
+
+
+def test_verify_knows_slides_and_outlines(study, tmp_path):
+    assert study.verify(sources=True).ok
+    path = tmp_path / "drawn" / "P2_a.geojson"
+    path.write_text(path.read_text() + " ")
+    write_slide(tmp_path / "slides" / "P1_b.png", seed=99)
+    found = study.verify(sources=True).problems
+    assert found[["patient", "what"]].to_numpy().tolist() == [
+        ["P1", "slide"],
+        ["P2", "annotation"],
+    ]
+
+
+def test_relocated_slides_are_not_read_again(study, tmp_path):
+    for folder in ("slides", "drawn"):
+        (tmp_path / folder).rename(tmp_path / f"{folder} moved")
+        moved = study.relocate(tmp_path / folder, tmp_path / f"{folder} moved")
+        assert len(moved.failures) == 0
+    assert study.slides()["file"].str.contains("slides moved").all()
+    report = study.encode(FakeSlides())
+    assert (report.encoded, report.skipped, report.failed) == (0, 4, 0)
+
+
+def test_erased_patient_leaves_no_slide_behind(study, tmp_path):
+    m = bags(study)
+    study.publish()
+    told = study.erase("P1", reason="withdrawal")
+    assert m.matrix_id in told.invalidated
+    assert any(path.endswith("P1_a.png") for path in told.kept_outside)
+    assert any(path.endswith("P1_a.geojson") for path in told.kept_outside)
+    assert told.rows["annotation"] == 1
+    assert told.rows["tile_count"] > 0
+    assert study.slides()["patient"].tolist() == ["P2", "P3"]
+    assert len(list((study.path / "arrays").rglob("*.safetensors"))) == 2
+    study.close()
+    for path in (p for p in study.path.rglob("*") if p.is_file()):
+        assert b"P1_a" not in path.read_bytes(), path
+    with FeatureStore(study.path) as store:
+        report = store.add_slides(manifest(tmp_path), mpp=MPP)
+        assert "left out, erased from this store: P1" in report.notes
+        assert store.verify().ok
+
+
+def test_names_of_bags(study):
+    with pytest.raises(UnknownName, match=r"tinny.*Did you mean 'tiny'"):
+        study.matrix(None, features="tinny")
+    with pytest.raises(Exception, match="no reader draws"):
+        study.readings("tiny")
+    study.encode(FakeSlides(params={"other": 1}))
+    with pytest.raises(StoreError, match="2 extractors"):
+        bags(study)
+    report = study.encode(FakeSlides())
+    assert bags(study, extractor=report.extractors).X["tiny.bag"].notna().sum() == 2
+
+
+def test_fault_048_bags_of_several_slides_are_one_pool(study):
+    ref = bags(study).X["tiny.bag"]["P1"]
+    whole = ref.load()
+    assert np.bincount(whole.slide).tolist() == [28, 48]
+    some = ref.load(n=40, rng=np.random.default_rng(0))
+    assert set(some.slide.tolist()) == {0, 1}
+    assert len(ref.load(n=500, rng=np.random.default_rng(0))) == 76
+
+
+def test_fault_042_fewer_tiles_than_asked_for_are_told(study):
+    ref = bags(study).X["tiny.bag"]["P2"]
+    some = ref.load(n=100, rng=np.random.default_rng(0))
+    assert (len(some), some.fewer) == (28, True)
+    again = ref.load(n=100, rng=np.random.default_rng(0), replace=True)
+    assert (len(again), again.fewer) == (100, True)
