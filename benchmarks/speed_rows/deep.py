@@ -34,8 +34,8 @@ def rows(quick: bool) -> list[dict[str, Any]]:
         works = {
             "whole": (lambda: whole.encode(image, mask), repeats),
             "one": (lambda: one.encode(image, mask), repeats),
-            "bare one": (_bare(1, 1), repeats),
-            **{f"bare {b}": (_bare(slices, b), repeats) for b in BATCHES},
+            "bare one": (bare_net(1, 1), repeats),
+            **{f"bare {b}": (bare_net(slices, b), repeats) for b in BATCHES},
         }
         for work, _ in works.values():
             work()  # the first call builds the net and fills the caches
@@ -66,7 +66,7 @@ def _row(
     )
 
 
-def _bare(n: int, batch: int) -> Any:
+def bare_net(n: int, batch: int) -> Any:
     """Return a forward pass of `n` pictures, as fast as torch has it on a CPU."""
     import torch
 
