@@ -1,6 +1,7 @@
 """Models that follow scikit-learn; of a survival model ``predict`` is risk."""
 
 from sarcfeat.estimators.coxph import CoxPH
+from sarcfeat.estimators.elastic_net_cox import ElasticNetCox
 from sarcfeat.estimators.extra_survival_trees import ExtraSurvivalTrees
 from sarcfeat.estimators.fine_gray import FineGray
 from sarcfeat.estimators.firth_cox import FirthCox
@@ -11,12 +12,14 @@ from sarcfeat.estimators.lasso_logistic import LassoLogistic
 from sarcfeat.estimators.logistic import Logistic
 from sarcfeat.estimators.parametric_aft import ParametricAFT
 from sarcfeat.estimators.random_survival_forest import RandomSurvivalForest
+from sarcfeat.estimators.ridge_cox import RidgeCox
 from sarcfeat.estimators.risk_score import RiskScore
 from sarcfeat.estimators.stepwise_cox import StepwiseCox
 from sarcfeat.estimators.survival_svm import SurvivalSVM
 
 __all__ = [
     "CoxPH",
+    "ElasticNetCox",
     "ExtraSurvivalTrees",
     "FineGray",
     "FirthCox",
@@ -27,6 +30,7 @@ __all__ = [
     "Logistic",
     "ParametricAFT",
     "RandomSurvivalForest",
+    "RidgeCox",
     "RiskScore",
     "StepwiseCox",
     "SurvivalSVM",

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from sarcfeat.estimators._front import Front
@@ -253,6 +254,8 @@ def cox_paths(
     -------
     list of CoxPath
     """
+    if alpha == 0 and all(_turns(problem) for problem in problems):
+        return [_turned(problem, tol, max_iter) for problem in problems]
     null = np.array([_null(problem, max_iter) for problem in problems])
     found = np.isfinite(null).all(axis=1)
     front = _front(problems, np.where(found[:, None], null, 0.0), alpha)
@@ -276,6 +279,28 @@ def cox_paths(
         next(paths) if ok else trail.path()
         for trail, ok in zip(trails, found, strict=True)
     ]
+
+
+def _turns(problem: PathProblem) -> bool:
+    """Return whether a ridge may be solved in as many numbers as patients."""
+    n, p = problem.Z.shape
+    return p > n and bool((problem.factor == 1).all())
+
+
+def _turned(problem: PathProblem, tol: float, max_iter: int) -> CoxPath:
+    """Take a wide ridge along in the space of its rows, where its solutions lie."""
+    start = _front([problem], np.zeros((1, problem.Z.shape[1])), 0.0)
+    along = _start(problem, start.gradient[0], 0.0, tol)
+    u, s, vt = linalg.svd(problem.Z, full_matrices=False)
+    inside = replace(problem, Z=u * s, factor=np.ones(len(s)))
+    trail = _Trail(inside, along.lambdas, along.floor)
+    # Lengths are kept by the turn, but the largest of the slopes is not: look closer.
+    with threadpool_limits(limits=1):
+        _run(
+            _front([inside], np.zeros((1, len(s))), 0.0), [trail], tol * 1e-2, max_iter
+        )
+    path = trail.path()
+    return replace(path, coef=vt.T @ path.coef)
 
 
 def _null(problem: PathProblem, max_iter: int) -> Floats:

@@ -60,9 +60,10 @@ class LassoCox(SurvivalMixin, BaseEstimator):
 
     Parameters
     ----------
-    l1_ratio : float in (0, 1]
+    l1_ratio : float in [0, 1]
         1 is the LASSO; smaller values mix in a ridge penalty, which keeps correlated
-        features together (glmnet's ``alpha``).
+        features together (glmnet's ``alpha``); 0 is the ridge (:class:`RidgeCox`),
+        whose path starts where that of 0.001 would, as glmnet's does.
     cv : int, array-like of fold labels, splitter or None
         Number of folds, stratified by event (as many as there are events at most);
         or one fold label a patient (glmnet's ``foldid``); or an object with ``split``.
@@ -163,7 +164,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "l1_ratio": [Interval(Real, 0, 1, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "cv": [
             Interval(Integral, 2, None, closed="left"),
             HasMethods(["split"]),
