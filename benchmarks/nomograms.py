@@ -1,10 +1,13 @@
-"""Nomograms compared on simulated patients, where the true risk is known.
+"""Nomograms compared on simulated patients with a known risk, or on TCGA-SARC.
 
-``python -m benchmarks.nomograms [--quick] [--json FILE]``
+``python -m benchmarks.nomograms [--cohort tcga-sarc] [--quick] [--json FILE]``
 """
 
 from __future__ import annotations
 
+from argparse import Namespace
+
+from benchmarks import nomograms_tcga_sarc
 from benchmarks.table import arguments, row, write
 from sarcfeat.cli.demo_cohort import prepare, simulated_study
 from sarcfeat.cli.demo_models import demo_models
@@ -16,8 +19,16 @@ SHARE_OF_TRUTH = 0.7
 
 
 def main() -> None:
+    """Compare on the cohort asked for."""
+    options = arguments(__doc__ or "", cohorts=("simulated", "tcga-sarc"))
+    if options.cohort == "tcga-sarc":
+        nomograms_tcga_sarc.run(options)
+    else:
+        simulated(options)
+
+
+def simulated(options: Namespace) -> None:
     """Cross-validate the demo's models on make_cohort(300) beside the true risk."""
-    options = arguments(__doc__ or "")
     n = 100 if options.quick else 300
     study = simulated_study(n, folder=options.work / "images", seed=options.seed)
     with FeatureStore(options.work / study.store_name) as store:

@@ -35,8 +35,10 @@ def row(name: str, ours: float | None, **more: Any) -> dict[str, Any]:
     return found
 
 
-def arguments(description: str, sections: Sequence[str] = ()) -> argparse.Namespace:
-    """Read ``--quick``, ``--json FILE`` and, of some sections, ``--only NAME``."""
+def arguments(
+    description: str, sections: Sequence[str] = (), cohorts: Sequence[str] = ()
+) -> argparse.Namespace:
+    """Read ``--quick``, ``--json FILE``; where offered, ``--only`` and ``--cohort``."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--json", type=Path, help="where to write the rows")
@@ -48,6 +50,8 @@ def arguments(description: str, sections: Sequence[str] = ()) -> argparse.Namesp
         parser.add_argument(
             "--only", action="append", choices=sections, help="may be given again"
         )
+    if cohorts:
+        parser.add_argument("--cohort", choices=cohorts, default=cohorts[0])
     return parser.parse_args()
 
 

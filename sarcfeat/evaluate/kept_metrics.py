@@ -69,7 +69,8 @@ class Kept:
     result : NestedCV
     at : float, optional
         The horizon of the AUC, the calibration slope and the net benefit; one of
-        ``result.times``. Without it these measures are not computed.
+        ``result.times``. Without it these measures are not computed. Uno's c counts
+        events up to it: where few are followed its weights are large.
     threshold : float
         The risk at or above which one would treat.
     n_bootstrap : int
@@ -181,8 +182,10 @@ def _of_rank(kept: Kept, model: str, metric: str) -> Measured:
     options: dict[str, Any] = {}
     how = "pairs within folds"
     if metric == "uno_c":
-        options["event_weight"] = kept._inverse**2
+        until = np.inf if kept.at is None else kept.at
+        options["event_weight"] = np.where(kept.time <= until, kept._inverse**2, 0.0)
         how += ", weighted by 1/G(T-)^2"
+        how += "" if kept.at is None else f", events up to {kept.at:g}"
     elif metric == "tdauc":
         options["event_weight"] = kept._inverse
         options["at"] = kept.at

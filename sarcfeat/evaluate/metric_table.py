@@ -36,7 +36,7 @@ def metric_table(
         probabilities) or :func:`~sarcfeat.evaluate.leave_one_site_out`.
     at : float, optional
         The horizon of the AUC, the calibration slope and the net benefit; one of the
-        kept times. Without it they are left out.
+        kept times. Without it they are left out. Uno's c counts events up to it.
     threshold : float
         Risk by `at` from which one would treat, for the net benefit.
     metrics : sequence of str, optional

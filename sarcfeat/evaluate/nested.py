@@ -62,32 +62,27 @@ class NestedCV:
 
     def arrays(self, model: str) -> tuple[Floats, np.ndarray[Any, np.dtype[np.intp]]]:
         """Return risk and fold of one model, each (n_repeats, n_patients)."""
-        pick(model, self.models, "model")
-        rows = self.predictions[self.predictions["model"] == model]
-        shape = {"index": "repeat", "columns": "patient"}
-        patients = self.outcome.index
-        risk = rows.pivot(values="risk", **shape).reindex(columns=patients)
-        fold = rows.pivot(values="fold", **shape).reindex(columns=patients)
-        return (
-            risk.to_numpy(dtype=float),
-            fold.fillna(-1).to_numpy(dtype=np.intp),
-        )
+        risk, fold = (self._laid_out(model, [name])[0] for name in ("risk", "fold"))
+        return risk, np.where(np.isnan(fold), -1, fold).astype(np.intp)
 
     def survival(self, model: str) -> Floats | None:
         """Return the kept survival of one model, (n_repeats, n_patients, n_times).
 
         None where the model gives no survival, or no times were asked for.
         """
+        found = self._laid_out(model, [survival_column(t) for t in self.times])
+        return None if np.isnan(found).all() else np.moveaxis(found, 0, 2)
+
+    def _laid_out(self, model: str, columns: list[str]) -> Floats:
+        """Return columns of the predictions as (n_columns, n_repeats, n_patients)."""
         pick(model, self.models, "model")
         rows = self.predictions[self.predictions["model"] == model]
-        kept = [
-            rows.pivot(index="repeat", columns="patient", values=survival_column(t))
-            .reindex(columns=self.outcome.index)
-            .to_numpy(dtype=float)
-            for t in self.times
-        ]
-        found = np.stack(kept, axis=2) if kept else np.full((0, 0, 0), np.nan)
-        return None if np.isnan(found).all() else found
+        numbers, repeat = np.unique(rows["repeat"], return_inverse=True)
+        patient = self.outcome.index.get_indexer(pd.Index(rows["patient"]))
+        found = np.full((len(columns), len(numbers), len(self.outcome)), np.nan)
+        for k, name in enumerate(columns):
+            found[k, repeat, patient] = rows[name].to_numpy(dtype=float)
+        return found
 
     def concordance(
         self, model: str, *, n_bootstrap: int = 1000, random_state: Any = 0

@@ -130,7 +130,7 @@ def test_uno_and_auc_are_pairs_within_folds(kept, table):
             weight = 1 / curve.before(time[i : i + 1])[0]
             for j in np.flatnonzero(fold == fold[i]):
                 agrees = (risk[i] > risk[j]) + 0.5 * (risk[i] == risk[j])
-                if time[j] > time[i]:
+                if AT >= time[i] < time[j]:
                     sums[:2] += weight**2 * np.array([agrees, 1])
                 if time[i] <= AT < time[j]:
                     sums[2:] += weight * np.array([agrees, 1])
@@ -149,7 +149,11 @@ def test_one_fold_gives_the_measures_of_one_sample(kept):
     event, time = outcome["event"].to_numpy(), outcome["time"].to_numpy()
     risk = one["risk"].to_numpy()
     assert found["harrell_c"] == pytest.approx(concordance(event, time, risk).c_index)
-    assert found["uno_c"] == pytest.approx(uno_concordance(event, time, risk).c_index)
+    uno = uno_concordance(event, time, risk, until=AT)
+    assert found["uno_c"] == pytest.approx(uno.c_index)
+    everything = metric_table(single, metrics=["uno_c"], n_bootstrap=20)
+    uno = uno_concordance(event, time, risk)
+    assert everything.loc[0, "value"] == pytest.approx(uno.c_index)
     area = time_dependent_auc(event, time, risk, [AT], convention="riskRegression")
     assert found["tdauc"] == pytest.approx(area.auc[0])
 
