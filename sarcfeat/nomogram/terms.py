@@ -12,10 +12,35 @@ from sklearn.feature_selection import SelectorMixin
 
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import SarcfeatWarning
-from sarcfeat.transform import Categories, RestrictedCubicSpline
-from sarcfeat.transform.drop_constant import DropConstant
+from sarcfeat.transform import (
+    MRMR,
+    Categories,
+    CorrelationFilter,
+    DropConstant,
+    DropDuplicates,
+    ICCFilter,
+    KappaFilter,
+    RestrictedCubicSpline,
+    UnivariateCoxFilter,
+    UnivariateLogisticFilter,
+)
 
 __all__ = ["Term", "terms_of", "terms_of_pipeline"]
+
+# Steps that leave the values of the columns that they keep as they are.
+HARMLESS = (
+    MRMR,
+    Categories,
+    CorrelationFilter,
+    DropConstant,
+    DropDuplicates,
+    ICCFilter,
+    KappaFilter,
+    RestrictedCubicSpline,
+    SelectorMixin,
+    UnivariateCoxFilter,
+    UnivariateLogisticFilter,
+)
 
 
 @dataclass(frozen=True)
@@ -91,11 +116,9 @@ def _prefix(step: Any, branch: str) -> str:
 
 
 def _harmless(step: Any) -> bool:
-    """Whether a step leaves the values of the columns that it keeps as they are."""
-    if isinstance(step, str) or step is None:
-        return step == "passthrough"
-    kinds = (SelectorMixin, Categories, RestrictedCubicSpline, DropConstant)
-    return isinstance(step, kinds) or hasattr(step, "get_support")
+    return (
+        step == "passthrough" if isinstance(step, str) else isinstance(step, HARMLESS)
+    )
 
 
 def _passed(step: Any, terms: Iterable[Term]) -> list[Term]:

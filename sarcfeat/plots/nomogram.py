@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.nomogram import Nomogram, pretty
+from sarcfeat.nomogram import Nomogram, Variable, pretty
 from sarcfeat.plots.canvas import COLOURS, GREY, TEXT
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ _WRAP = 26  # characters in a line of an axis's name
 
 @dataclass(frozen=True)
 class _Scale:
-    """One axis: where its ticks lie on the ruler of 0 to 100, and their texts."""
+    """One axis: where its ticks lie on the ruler of 0 to 100, and their texts.
+
+    A curve that turns is folded at each turn: its parts are axes under one another,
+    `ends` are those of the part's line and `turn` is where it left the part above.
+    """
 
     gid: str
     name: str
@@ -40,6 +44,8 @@ class _Scale:
     levels: bool = False
     up: bool = False
     strong: bool = False
+    ends: tuple[float, ...] = ()
+    turn: float | None = None
 
 
 def _width(text: str, size: float = _TICK) -> float:
@@ -59,32 +65,74 @@ def _scales(nomogram: Nomogram) -> list[_Scale]:
     texts = tuple(_number(tick) for tick in ruler)
     scales = [_Scale("points", "Points", ruler, texts, up=True, strong=True)]
     for variable in nomogram.variables:
-        at = tuple(float(point) for point in nomogram.points_of(variable))
-        values = tuple(_number(value) for value in variable.values)
-        if variable.width == 0:
-            at, values = (0.0,), (f"any ({values[0]}–{values[-1]})",)
-        scales.append(
-            _Scale(variable.name, variable.title, at, values, variable.discrete)
+        scales += (
+            _folded(nomogram, variable)
+            if variable.turns
+            else [_plain(nomogram, variable)]
         )
     total = nomogram.total_ticks()
     per_point = 100 / total[-1]
     at = tuple(tick * per_point for tick in total)
     texts = tuple(_number(tick) for tick in total)
     scales.append(_Scale("total", "Total points", at, texts, strong=True))
-    for time in nomogram.times:
+    for time in nomogram.times or (None,):
         axis = nomogram.probability_axis(time)
         inside = axis[axis["total_points"].between(0, total[-1])]
-        late = " (beyond follow-up)" if time in nomogram.late_times else ""
         scales.append(
             _Scale(
-                f"probability:{time:g}",
-                f"Probability of {nomogram.event} by {time:g} "
-                f"{nomogram.time_unit}{late}",
+                "probability" if time is None else f"probability:{time:g}",
+                _probability(nomogram, time),
                 tuple(inside["total_points"] * per_point),
                 tuple(_number(p) for p in inside["probability"].astype(float)),
             )
         )
     return scales
+
+
+def _plain(nomogram: Nomogram, variable: Variable) -> _Scale:
+    at = tuple(float(point) for point in nomogram.points_of(variable))
+    values = tuple(_number(value) for value in variable.values)
+    if variable.width == 0:
+        at, values = (0.0,), (f"any ({values[0]}–{values[-1]})",)
+    return _Scale(variable.name, variable.title, at, values, variable.discrete)
+
+
+def _folded(nomogram: Nomogram, variable: Variable) -> list[_Scale]:
+    """Return the parts of a curve that turns, each rising or falling only."""
+    pairs = [
+        (value, (effect - variable.lowest) * nomogram.points_per_lp)
+        for value, effect in variable.along
+    ]
+    ends = [variable.values[0], *variable.turns, variable.values[-1]]
+    points = dict(pairs)
+    scales = []
+    for k, (low, high) in enumerate(pairwise(ends)):
+        ticks = [
+            (value, point)
+            for value, point in pairs
+            if value in variable.values
+            and (low < value <= high or (k == 0 and value == low))
+        ]
+        scales.append(
+            _Scale(
+                f"{variable.name}:{k + 1}" if k else variable.name,
+                "" if k else variable.title,
+                tuple(point for _, point in ticks),
+                tuple(_number(value) for value, _ in ticks),
+                up=k == 0,
+                ends=(points[low], points[high]),
+                turn=points[low] if k else None,
+            )
+        )
+    return scales
+
+
+def _probability(nomogram: Nomogram, time: float | None) -> str:
+    if time is None:
+        return f"Probability of {nomogram.event}"
+    words = "Cumulative incidence" if nomogram.kind == "incidence" else "Probability"
+    late = " (beyond follow-up)" if time in nomogram.late_times else ""
+    return f"{words} of {nomogram.event} by {time:g} {nomogram.time_unit}{late}"
 
 
 @dataclass(frozen=True)
@@ -171,37 +219,45 @@ def _tick_texts(ax: Axes, row: _Row, y: float) -> None:
             arrowprops=leader if far else None,
             # The leaders pass behind the texts of the first line.
             bbox={"fc": "white", "ec": "none", "pad": 0.4}
-            if row.scale.levels
+            if row.scale.levels or row.scale.ends
             else None,
             zorder=3 if far else 4,
         )
         text.set_gid(f"{row.scale.gid}:tick")
 
 
-def _draw(ax: Axes, row: _Row, y: float) -> None:
+def _draw(ax: Axes, row: _Row, y: float, above: float | None) -> None:
     """Draw one axis: its name, its line, its ticks and the texts that find room."""
     from matplotlib.lines import TICKDOWN, TICKUP
 
     scale = row.scale
-    ax.text(
-        0.0,
-        y,
-        textwrap.fill(scale.name, _WRAP),
-        transform=ax.get_yaxis_transform(),
-        va="center",
-        fontsize=TEXT,
-        fontweight="bold" if scale.strong else "normal",
-    )
+    if scale.name:
+        ax.text(
+            0.0,
+            y,
+            textwrap.fill(scale.name, _WRAP),
+            transform=ax.get_yaxis_transform(),
+            va="center",
+            fontsize=TEXT,
+            fontweight="bold" if scale.strong else "normal",
+        )
+    colour = COLOURS[0] if scale.strong else "black"
     (line,) = ax.plot(
         sorted(scale.at),
         [y] * len(scale.at),
-        color=COLOURS[0] if scale.strong else "black",
+        color=colour,
         lw=1.2,
         marker=TICKUP if scale.up else TICKDOWN,
         ms=5,
     )
     line.set_gid(scale.gid)
-    if not scale.at:
+    if scale.ends:
+        (whole,) = ax.plot(scale.ends, [y, y], color=colour, lw=1.2)
+        whole.set_gid(f"{scale.gid}:line")
+    if scale.turn is not None and above is not None:
+        (fold,) = ax.plot([scale.turn] * 2, [above, y], color=colour, lw=1.2, zorder=1)
+        fold.set_gid(f"{scale.gid}:turn")
+    if not scale.at and not scale.ends:
         text = "none of 0.05 to 0.95 is reached"
         ax.text(0, y, text, va="center", color=GREY, fontsize=_TICK)
     _tick_texts(ax, row, y)
@@ -236,7 +292,8 @@ def nomogram(nomogram: Nomogram, *, ax: Axes | None = None) -> Axes:
     Axes
         Its x axis is the ruler of 0 to 100 points; each axis of the nomogram is a
         line whose ``gid`` is ``points``, a variable's name, ``total`` or
-        ``probability:<time>``.
+        ``probability:<time>`` (``probability`` of a logistic model). A spline that
+        rises and falls is folded where it turns, its further parts below the first.
 
     Raises
     ------
@@ -269,11 +326,21 @@ def nomogram(nomogram: Nomogram, *, ax: Axes | None = None) -> Axes:
     rows = [_Row(scale, _labels(scale, per_inch / 72)) for scale in scales]
     steps = [above.room(-1) + below.room(1) for above, below in pairwise(rows)]
     at = np.r_[0.0, np.cumsum(steps)] + rows[0].room(1)
-    height = float(at[-1] + rows[-1].room(-1))
+    height = float(at[-1] + rows[-1].room(-1)) + (_LINE if nomogram.note else 0)
     ax = _new_axes(height / 72) if ax is None else ax
     ax.set_axis_off()
     ax.set_xlim(-names * per_inch, 100 + _MARGIN * per_inch)
     ax.set_ylim(height, 0)
-    for row, y in zip(rows, at, strict=True):
-        _draw(ax, row, float(y))
+    for row, y, above in zip(rows, at, [None, *at[:-1]], strict=True):
+        _draw(ax, row, float(y), above)
+    if nomogram.note:
+        ax.text(
+            0.0,
+            height,
+            nomogram.note,
+            transform=ax.get_yaxis_transform(),
+            va="bottom",
+            color=GREY,
+            fontsize=_TICK,
+        )
     return ax

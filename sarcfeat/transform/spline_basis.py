@@ -124,7 +124,7 @@ def spline_basis(values: npt.ArrayLike, knots: Sequence[float]) -> Floats:
     for knot in t[:-2]:
         above = (before - knot) * cube(last) - (last - knot) * cube(before)
         columns.append(cube(knot) + above / (last - before))
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=-1)
 
 
 def turning_points(coef: Sequence[float], knots: Sequence[float]) -> list[float]:

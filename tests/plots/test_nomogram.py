@@ -90,8 +90,10 @@ def test_every_level_is_written():
 
 
 def test_a_variable_without_effect_and_a_late_horizon_say_so():
-    words = " ".join(t.get_text() for t in plots.nomogram(NOMOGRAM).texts)
+    incidence = dataclasses.replace(NOMOGRAM, kind="incidence")
+    words = " ".join(t.get_text() for t in plots.nomogram(incidence).texts)
     assert "any (0–1)" in words
+    assert "Cumulative incidence of metastasis by 365" in words.replace("\n", " ")
     assert words.replace("\n", " ").count("(beyond follow-up)") == 1
 
 
@@ -111,3 +113,72 @@ def test_close_lets_the_figure_go():
     ax = plots.nomogram(NOMOGRAM)
     plots.close(ax)
     assert plt.get_fignums() == []
+
+
+BENT = Variable.spline(
+    "age",
+    [-0.08, 0.125, -0.92],
+    [38.0, 56.6, 64.0, 70.2],
+    low=34,
+    high=81,
+    label="Age",
+    unit="years",
+)
+
+
+def test_a_curve_that_turns_is_folded_where_it_turns():
+    nomogram = dataclasses.replace(NOMOGRAM, variables=[BENT, *NOMOGRAM.variables[1:]])
+    ax = plots.nomogram(nomogram)
+    lines = axes_of(ax)
+    assert len(BENT.turns) == 2
+    parts = ["age", "age:2", "age:3"]
+    drawn = np.concatenate([lines[part].get_xdata() for part in parts])
+    np.testing.assert_allclose(np.sort(drawn), np.sort(nomogram.points_of(BENT)))
+    for part, turn in zip(parts[1:], BENT.turns, strict=True):
+        effect = BENT.effect_at(turn)
+        at = (effect - BENT.lowest) * nomogram.points_per_lp
+        np.testing.assert_allclose(lines[f"{part}:turn"].get_xdata(), at)
+        heights = [
+            lines[p].get_ydata()[0] for p in (parts[parts.index(part) - 1], part)
+        ]
+        assert lines[f"{part}:turn"].get_ydata().tolist() == heights
+    for part in parts:  # each rises or falls only
+        ticks = [t for t in ax.texts if t.get_gid() == f"{part}:tick"]
+        place = [t.xy[0] for t in sorted(ticks, key=lambda t: float(t.get_text()))]
+        assert place in (sorted(place), sorted(place, reverse=True))
+    written = [t.get_text() for t in ax.texts if str(t.get_gid()).startswith("age")]
+    assert len(written) == len(set(written))
+    assert_apart(ax.figure)
+    assert_inside(ax.figure)
+
+
+def test_a_logistic_nomogram_has_one_axis_of_probability_and_its_note():
+    odds = dataclasses.replace(
+        NOMOGRAM,
+        kind="logistic",
+        times=(),
+        baseline_survival=(),
+        center=2.5,
+        note="Sarculator (refit)",
+    )
+    ax = plots.nomogram(odds)
+    lines = axes_of(ax)
+    assert list(lines)[-1] == "probability"
+    axis = odds.probability_axis()
+    per_point = 100 / odds.total_ticks()[-1]
+    np.testing.assert_allclose(
+        lines["probability"].get_xdata(), axis["total_points"] * per_point
+    )
+    words = [t.get_text() for t in ax.texts]
+    assert "Probability of metastasis" in [w.replace("\n", " ") for w in words]
+    assert words[-1] == "Sarculator (refit)"
+    assert_apart(ax.figure)
+    assert_inside(ax.figure)
+
+
+def test_goes_into_a_journals_file(tmp_path):
+    figure = plots.nomogram(NOMOGRAM).figure
+    for kind, start in {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}.items():
+        file = tmp_path / f"nomogram.{kind}"
+        figure.savefig(file)
+        assert file.read_bytes().startswith(start)
