@@ -104,7 +104,8 @@ def paint(
     nuclei = Image.new("L", (wide, tall), 0)
     draw = ImageDraw.Draw(nuclei)
     cells = draw_cells(plan, x, y, wide, tall)
-    outlines = (cells.outlines - [x, y]).reshape(len(cells.darkness), -1).tolist()
+    numbers = 2 * cells.outlines.shape[1]
+    outlines = (cells.outlines - [x, y]).reshape(-1, numbers).tolist()
     for outline, dark in zip(outlines, (250 * cells.darkness).tolist(), strict=True):
         draw.polygon(outline, fill=int(dark))
     soft = ImageFilter.GaussianBlur(scanner.blur / plan.mpp)

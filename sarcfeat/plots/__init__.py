@@ -19,6 +19,7 @@ from sarcfeat.plots.over_time import brier_curve, time_dependent_auc
 from sarcfeat.plots.preprocessing import preprocessing
 from sarcfeat.plots.roc import roc
 from sarcfeat.plots.score_by_group import score_by_group
+from sarcfeat.plots.slide_regions import slide_regions
 
 __all__ = [
     "batch_effect",
@@ -40,5 +41,6 @@ __all__ = [
     "preprocessing",
     "roc",
     "score_by_group",
+    "slide_regions",
     "time_dependent_auc",
 ]
