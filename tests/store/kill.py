@@ -7,6 +7,8 @@ point it is killed (kill -9), alone or with its workers, or one of its workers i
 store is opened again, and so on until nothing is left to encode; then the next store is
 begun. After each kill: no acknowledged unit is lost, none is there twice, each vector
 has the bits that its file gives, and ``verify()`` finds nothing.
+
+``--slides`` does the same with slides: no bag is lost, doubled or silently short.
 """
 
 import argparse
@@ -30,10 +32,12 @@ import numpy as np
 from sarcfeat import FeatureStore
 from sarcfeat.exceptions import StoreRepaired
 from sarcfeat.store import committing
-from sarcfeat.store.identity import vector_checksum
+from sarcfeat.store.identity import file_sha256, vector_checksum
+from tests.store.fake_slides import MPP, FakeSlides, write_geojson, write_slide
 from tests.store.fakes import FakeEncoder, add_files, patients, write_patient
 
 N_PATIENTS = 60
+N_SLIDES = 24
 EARLY = 0.15
 VICTIMS = ("all", "committer", "worker")
 NAMES = tuple(f"feature {i}" for i in range(200))
@@ -62,11 +66,78 @@ class Told:
         )
 
 
-def encoder():
-    return FakeEncoder(names=NAMES, pause=0.02)
+@dataclass(frozen=True)
+class Images:
+    """Masks of images, each a vector in the catalogue."""
+
+    n: int = N_PATIENTS
+
+    def write(self, root):
+        for patient in patients(self.n):
+            write_patient(root, patient)
+
+    def add(self, store, root):
+        add_files(store, root)
+
+    def encoder(self):
+        return FakeEncoder(names=NAMES, pause=0.02)
+
+    def expected(self, opened):
+        return dict(opened._open.rows("SELECT unit_id, checksum FROM feature_vector"))
+
+    def held(self, opened, expected, told):
+        """Return the units with numbers; write down the numbers that are others."""
+        rows = opened._open.rows("SELECT unit_id, v, checksum FROM feature_vector")
+        for unit, v, checksum in rows:
+            bits = np.array(v, dtype=np.float64)
+            if vector_checksum(bits) != checksum or expected[unit] != checksum:
+                told.problems.append(f"other numbers in {unit}")
+        return [row[0] for row in rows]
 
 
-def child(said, store, n_jobs):
+@dataclass(frozen=True)
+class Slides:
+    """Slides, half of them with regions, each a bag in a file of its own."""
+
+    n: int = N_SLIDES
+
+    def write(self, root):
+        for i in range(self.n):
+            name = f"P{i // 2:03d}_{i}"
+            write_slide(root / "slides" / f"{name}.png", seed=i)
+            if i % 2:
+                write_geojson(root / "drawn" / f"{name}.geojson")
+
+    def add(self, store, root):
+        pattern = "{patient}_{slide}"
+        store.add_slides(root / "slides", pattern=f"{pattern}.png", mpp=MPP)
+        store.add_annotations(root / "drawn", pattern=f"{pattern}.geojson")
+
+    def encoder(self):
+        return FakeSlides(pause=0.05, dim=256)
+
+    def expected(self, opened):
+        rows = opened._open.rows("SELECT unit_id, checksum, n_rows FROM embedding_file")
+        return {unit: (checksum, n) for unit, checksum, n in rows}
+
+    def held(self, opened, expected, told):
+        """Return the units with a bag; write down bags that are short or others."""
+        rows = opened._open.rows(
+            "SELECT e.unit_id, e.uri, e.checksum, e.n_rows, s.patient_id, s.name, "
+            "(SELECT sum(tiles) FROM tile_count c WHERE c.unit_id = e.unit_id) "
+            "FROM embedding_file e JOIN unit u USING (unit_id) "
+            "JOIN slide s ON s.slide_id = u.image_id"
+        )
+        for unit, uri, checksum, n, patient, slide, tiles in rows:
+            path = opened.path / uri
+            if expected[unit] != (checksum, n) or tiles != 48:
+                told.problems.append(f"another bag of {patient} {slide}")
+            elif not path.exists() or file_sha256(str(path)) != checksum:
+                told.problems.append(f"the bag of {patient} {slide} is not whole")
+        return [row[0] for row in rows]
+
+
+def child(said, store, n_jobs, variant):
     """Encode in a process of its own and say what is acknowledged."""
     os.setsid()  # its workers are of its group
     committing.BATCH, committing.CHECKPOINT = 3, 9
@@ -87,7 +158,7 @@ def child(said, store, n_jobs):
     said.send_bytes(b"begin")
     try:
         with FeatureStore(store) as opened:
-            opened.encode(encoder(), n_jobs=n_jobs)
+            opened.encode(variant.encoder(), n_jobs=n_jobs)
     except BaseException:  # whatever it is: an encode that fails by itself is a problem
         said.send_bytes(f"failed: {traceback.format_exc()}".encode())
         raise
@@ -117,16 +188,17 @@ class Killed:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-def kill_once(store, n_jobs, *, early=None, late=None, victim="all"):
+def kill_once(store, n_jobs, variant, *, early=None, late=None, victim="all"):
     """Start an encode and kill it at a time; without one it comes to its end.
 
     `early` counts from its start, `late` from the first unit that is handed in.
     """
     # Forked from a process that has imported everything and opened nothing.
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["sarcfeat.store", "tests.store.fakes"])
+    processes.set_forkserver_preload(["sarcfeat.store", "tests.store.kill"])
     heard, said = processes.Pipe(duplex=False)
-    started = processes.Process(target=child, args=(said, str(store), n_jobs))
+    work = (said, str(store), n_jobs, variant)
+    started = processes.Process(target=child, args=work)
     started.start()
     said.close()
     lines = [heard.recv_bytes().decode()]
@@ -174,7 +246,7 @@ def group_of(leader):
     return found
 
 
-def look(store, acknowledged, expected, told):
+def look(store, variant, acknowledged, expected, told):
     """Open the store after a kill and write down whatever is wrong."""
     start = time.monotonic()
     with warnings.catch_warnings():
@@ -183,17 +255,13 @@ def look(store, acknowledged, expected, told):
     told.slowest_opening = max(told.slowest_opening, time.monotonic() - start)
     with opened:
         held = opened._open.rows("SELECT unit_id FROM unit")
-        vectors = opened._open.rows("SELECT unit_id, v, checksum FROM feature_vector")
+        numbers = variant.held(opened, expected, told)
         told.problems += [f"verify: {x}" for x in wrong_in(opened.verify())]
     counts = Counter(row[0] for row in held)
     told.problems += [f"lost {unit}" for unit in acknowledged if unit not in counts]
     told.problems += [f"doubled {unit}" for unit, n in counts.items() if n > 1]
-    if counts.keys() != {row[0] for row in vectors} or len(vectors) != len(counts):
-        told.problems.append(f"{len(counts)} units and {len(vectors)} vectors")
-    for unit, v, checksum in vectors:
-        bits = np.array(v, dtype=np.float64)
-        if vector_checksum(bits) != checksum or expected[unit] != checksum:
-            told.problems.append(f"other numbers in {unit}")
+    if sorted(counts) != sorted(numbers):
+        told.problems.append(f"{len(counts)} units and {len(numbers)} with numbers")
     return set(counts)
 
 
@@ -202,37 +270,37 @@ def wrong_in(found):
     return [tuple(row) for row in found.problems.itertuples(index=False)]
 
 
-def whole_run(root, folder, n_jobs):
+def whole_run(root, folder, n_jobs, variant):
     """Encode once without any kill: what each unit must hold, and how long it takes."""
     with FeatureStore(folder) as store:
-        add_files(store, root)
-    whole = kill_once(folder, n_jobs)
+        variant.add(store, root)
+    whole = kill_once(folder, n_jobs, variant)
     assert whole.lines[-1] == "end", whole.lines
     with FeatureStore(folder) as store:
-        rows = store._open.rows("SELECT unit_id, checksum FROM feature_vector")
-    return dict(rows), whole
+        return variant.expected(store), whole
 
 
-def torture(folder, kills, seed, n_jobs=2, n=N_PATIENTS):
+def torture(folder, kills, seed, n_jobs=2, n=N_PATIENTS, variant=None):
     """Kill `kills` times; return what was seen."""
+    variant = variant or Images(n)
     rng, told, root = random.Random(seed), Told(), Path(folder) / "files"
     random.seed(seed)
-    for patient in patients(n):
-        write_patient(root, patient)
-    expected, whole = whole_run(root, Path(folder) / "whole", n_jobs)
+    variant.write(root)
+    expected, whole = whole_run(root, Path(folder) / "whole", n_jobs, variant)
     victims = VICTIMS if n_jobs > 1 else VICTIMS[:1]
     while told.kills < kills:
         store = Path(folder) / "killed"
         shutil.rmtree(store, ignore_errors=True)
         with FeatureStore(store) as opened:
-            add_files(opened, root)
+            variant.add(opened, root)
         told.stores += 1
         acknowledged, before, done = set(), set(), False
         while told.kills < kills and not done:
             early = rng.uniform(0, whole.startup) if rng.random() < EARLY else None
             late = rng.uniform(0, 0.5 * whole.seconds)
             victim = rng.choice(victims)
-            run = kill_once(store, n_jobs, early=early, late=late, victim=victim)
+            times = {"early": early, "late": late, "victim": victim}
+            run = kill_once(store, n_jobs, variant, **times)
             told.kills += 1
             told.problems += run.failures
             new, done = run.acknowledged, "end" in run.lines
@@ -242,7 +310,7 @@ def torture(folder, kills, seed, n_jobs=2, n=N_PATIENTS):
             told.whom[victim] += 1
             acknowledged |= new
             # Workers may still be at it: nobody has told them.
-            held = look(store, acknowledged, expected, told)
+            held = look(store, variant, acknowledged, expected, told)
             run.bury()
             told.from_inbox += len(held - before - new)
             before = held
@@ -258,9 +326,13 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--slides", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        told = torture(folder, options.kills, options.seed, options.n_jobs)
+        variant = Slides() if options.slides else Images()
+        told = torture(
+            folder, options.kills, options.seed, options.n_jobs, variant=variant
+        )
     sys.stdout.write(f"{told}\n")
     sys.exit(bool(told.problems))
 

@@ -13,7 +13,7 @@ from sarcfeat.exceptions import StoreBusy, StoreDamaged, StoreError, StoreRepair
 from sarcfeat.store import committing, migrations
 from sarcfeat.store.connection import Connection
 from tests.store.fakes import FakeEncoder, InterruptedEncoder, clinical
-from tests.store.kill import torture
+from tests.store.kill import Slides, torture
 
 REPOSITORY = Path(__file__).parents[2]
 DIE = """
@@ -230,3 +230,13 @@ def test_fault_087_twenty_kills_of_an_encode_with_two_workers(tmp_path):
     assert told.acknowledged > 20
     assert told.where["encoding"] >= 10
     assert set(told.whom) == {"all", "committer", "worker"}
+
+
+@pytest.mark.slow
+def test_fault_087_twenty_kills_of_an_encode_of_slides(tmp_path):
+    """By hand, 200 of them: python -m tests.store.kill --slides --kills 200."""
+    pytest.importorskip("shapely")
+    told = torture(tmp_path, kills=20, seed=4, n_jobs=1, variant=Slides())
+    assert (told.kills, told.problems) == (20, [])
+    assert told.acknowledged > 20
+    assert told.where["encoding"] >= 10
