@@ -25,6 +25,7 @@ COMMON = {"random_state": 0}
 # Name: (parameters, target, whether the site stands in X).
 SETTINGS = {
     "Categories": ({}, None, True),
+    "CauseSpecificCox": ({}, "survival", False),
     "ComBat": ({}, None, True),
     "ConsensusClustering": ({"n_resamples": 20, **COMMON}, None, True),
     "CorrelationFilter": ({"threshold": 0.3}, None, True),

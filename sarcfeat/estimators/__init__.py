@@ -1,5 +1,6 @@
 """Models that follow scikit-learn; of a survival model ``predict`` is risk."""
 
+from sarcfeat.estimators.cause_specific_cox import CauseSpecificCox
 from sarcfeat.estimators.coxph import CoxPH
 from sarcfeat.estimators.elastic_net_cox import ElasticNetCox
 from sarcfeat.estimators.extra_survival_trees import ExtraSurvivalTrees
@@ -18,6 +19,7 @@ from sarcfeat.estimators.stepwise_cox import StepwiseCox
 from sarcfeat.estimators.survival_svm import SurvivalSVM
 
 __all__ = [
+    "CauseSpecificCox",
     "CoxPH",
     "ElasticNetCox",
     "ExtraSurvivalTrees",

@@ -4,6 +4,7 @@ Faults 62, 63, 67–70, 74 and 78 of the catalogue, one test over all classes ea
 model says what is wrong, how much of it there is, and what to do next.
 """
 
+import re
 import warnings
 
 import numpy as np
@@ -21,6 +22,7 @@ from sarcfeat.exceptions import (
     SarcfeatWarning,
 )
 from sarcfeat.survival import check_y, kaplan_meier, make_y
+from tests import steps
 from tests.steps import NAMES, SETTINGS, make
 
 N = 30
@@ -29,7 +31,11 @@ MODELS = [
     for name in NAMES
     if SETTINGS[name][1] == "survival"
     and hasattr(getattr(sarcfeat.estimators, name, None), "predict")
+    # What takes bags of tiles in place of numbers has tests of its own.
+    and name not in getattr(steps, "BAGS", ())
 ]
+# What takes several causes and asks about the first.
+OF_CAUSES = ("CauseSpecificCox", "FineGray")
 # What estimates one coefficient a column without holding it back.
 UNPENALISED = ("CoxPH", "FineGray", "FirthCox")
 
@@ -60,12 +66,16 @@ def test_fault_062_more_columns_than_patients(name):
         with pytest.raises(InvalidInput, match=r"40 columns.*20 patients"):
             fit(name, X, y)
         return
+    said = None
     try:
         risk = fit(name, X, y).predict(X)
     except InvalidInput as error:
-        assert "40" in str(error) and "20" in str(error)
-    else:
-        assert np.isfinite(risk).all() and risk.shape == (20,)
+        said = str(error)
+    if said is not None:
+        assert re.search("40 columns.*20 patients", said)
+        return
+    assert np.isfinite(risk).all()
+    assert risk.shape == (20,)
 
 
 @pytest.mark.parametrize("n", [0, 1])
@@ -147,7 +157,7 @@ def test_fault_070_event_codes_are_shown_and_not_guessed(coded, shown):
     assert shown in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [m for m in MODELS if m != "FineGray"])
+@pytest.mark.parametrize("name", [m for m in MODELS if m not in OF_CAUSES])
 def test_fault_074_a_competing_event_needs_a_cause(name):
     X, y = cohort()
     codes = np.empty(N, dtype=[("event", int), ("time", float)])

@@ -1,0 +1,4 @@
+from sarcfeat.estimators import CauseSpecificCox
+from tests.adapters import survival
+
+ESTIMATORS = [(survival(CauseSpecificCox()), {})]
