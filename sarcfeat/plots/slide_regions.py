@@ -88,7 +88,7 @@ def slide_regions(
     places = _checked(tiles, tile_px)
     width, height = slide.dimensions
     if ax is None:
-        size = (_WIDTH, min(_WIDTH * height / width, 9.0) + 0.8)
+        size = (_WIDTH, min(_WIDTH * height / width, 9.0) + 0.7)
         ax = new_axes(size, layout="compressed")
     ax.imshow(slide.thumbnail(longest), extent=(0, width, height, 0))
     codes = None
@@ -183,7 +183,7 @@ def _draw_regions(
         fontsize=TEXT,
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
-        ncols=min(len(handles), 3),
+        ncols=min(len(handles), 2),
         frameon=False,
     )
 
