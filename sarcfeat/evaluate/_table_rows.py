@@ -127,6 +127,8 @@ class Rows:
         }
         known = values[~np.isnan(values)]
         decimals = spread_decimals(float(known.std()) if len(known) else 0.0)
+        if (known == np.round(known)).all():
+            decimals = min(decimals, 1)
         numbers = []
         for heading, mask in parts.items():
             one = numbers_of(values[mask])

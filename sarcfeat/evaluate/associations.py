@@ -46,6 +46,7 @@ _TABLE = (
 _LEVELS = ("score", "variable", "level", "n", "mean", "sd", "median", "q1", "q3")
 _PAIRS = ("score", "variable", "a", "b", "test", "p", "p_adjusted")
 _METHODS = {"spearman": "Spearman", "pearson": "Pearson", "kendall": "Kendall"}
+_OF_MEANS = ("ANOVA", "Welch ANOVA", "Welch t-test")
 _FEWEST = 4  # patients of a correlation
 
 
@@ -93,7 +94,9 @@ class Associations(Printed):
         part = self.levels[mine]
         records: list[dict[str, Any]] = part.to_dict("records")  # type: ignore[assignment]
         spread = float((part["q3"] - part["q1"]).median())
-        cells = (number_cell(row, False, spread_decimals(spread)) for row in records)
+        same = (self.table["score"] == score) & (self.table["variable"] == variable)
+        mean = self.table.loc[same, "test"].iloc[0] in _OF_MEANS
+        cells = (number_cell(row, mean, spread_decimals(spread)) for row in records)
         return "; ".join(
             f"{row['level']}: {c}" for row, c in zip(records, cells, strict=True)
         )

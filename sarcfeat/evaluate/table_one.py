@@ -19,6 +19,7 @@ __all__ = ["TableOne", "table_one"]
 
 _STYLES = ("auto", "mean", "median")
 _MANY = 20  # levels of a text column beyond which it is no category
+_CODES = 5  # values of a number that may be the codes of a category
 _PAIRS = ("variable", "a", "b", "test", "p", "p_adjusted")
 
 
@@ -152,6 +153,7 @@ def table_one(
         summary += found.numbers
         if found.comparison is not None and len(found.comparison.pairs):
             pairs.append(found.comparison.pairs.assign(variable=said))
+    notes += _few_values(data, chosen, categorical)
     table = _assembled(rows, adjust)
     if by is not None and len(table):
         notes += _test_notes(table, adjust)
@@ -216,6 +218,25 @@ def _chosen(
             f"Left out, a text of its own for most patients: {listed(endless, 12)}."
         )
     return [name for name in chosen if name not in endless]
+
+
+def _few_values(
+    data: pd.DataFrame, chosen: list[str], categorical: Sequence[str]
+) -> list[str]:
+    """Name the measurements that look like the codes of a category."""
+    doubtful = [
+        name
+        for name in chosen
+        if name not in categorical
+        and not is_category(data[name])
+        and data[name].nunique() <= _CODES
+    ]
+    if not doubtful:
+        return []
+    return [
+        f"Described as numbers, with {_CODES} values or fewer: {listed(doubtful, 12)}. "
+        "Name them in categorical= if they are categories."
+    ]
 
 
 def _assembled(rows: list[dict[str, Any]], adjust: str) -> pd.DataFrame:

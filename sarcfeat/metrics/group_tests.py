@@ -14,6 +14,10 @@ from scipy import stats
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics.multiple_testing import adjust_p
+from sarcfeat.metrics.studentized_range import (
+    studentized_range_quantile,
+    studentized_range_sf,
+)
 
 __all__ = [
     "GroupTest",
@@ -172,15 +176,28 @@ def tukey_hsd(groups: Mapping[Any, Any], *, level: float = 0.95) -> pd.DataFrame
     [1.0, 4.0, 3.0]
     """
     samples = _samples(groups)
-    found = stats.tukey_hsd(*samples)
-    ci = found.confidence_interval(level)
-    columns = (found.statistic, ci.low, ci.high, found.pvalue)
-    rows = [
-        (b, a, *(float(m[j, i]) for m in columns))
-        for (i, a), (j, b) in combinations(enumerate(groups), 2)
-    ]
-    names = ["a", "b", "difference", "ci_low", "ci_high", "p"]
-    return pd.DataFrame(rows, columns=names)
+    k, n = len(samples), np.array([len(v) for v in samples], dtype=float)
+    df = float(n.sum() - k)
+    within = sum(float(((v - v.mean()) ** 2).sum()) for v in samples) / df
+    means = np.array([v.mean() for v in samples])
+    first, second = np.triu_indices(k, 1)
+    difference = means[second] - means[first]
+    # Half the variance of the difference, as the studentized range takes it.
+    error = np.sqrt(within / 2 * (1 / n[first] + 1 / n[second]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = studentized_range_sf(np.abs(difference) / error, k, df)
+    half = studentized_range_quantile(level, k, df) * error
+    names = list(groups)
+    return pd.DataFrame(
+        {
+            "a": [names[j] for j in second],
+            "b": [names[i] for i in first],
+            "difference": difference,
+            "ci_low": difference - half,
+            "ci_high": difference + half,
+            "p": p,
+        }
+    )
 
 
 def kruskal_wallis(groups: Mapping[Any, Any]) -> GroupTest:

@@ -140,6 +140,9 @@ def test_without_groups_nothing_is_tested(patients):
     found = table_one(patients, variables=["age", "grade"], labels={"age": "Age (y)"})
     assert list(found.formatted().columns) == ["variable", "level", "overall (n = 90)"]
     assert found.table["variable"].iloc[0] == "Age (y)"
+    coded = table_one(patients, variables=["code"])
+    assert "Name them in categorical=" in coded.notes[0]
+    assert ".0 [" in coded.table.iloc[0, 3]
     assert not found.table["test"].any()
 
 

@@ -4,7 +4,14 @@ import pytest
 from scipy import stats
 
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.metrics import compare_categories, compare_groups, looks_normal, t_test
+from sarcfeat.metrics import (
+    compare_categories,
+    compare_groups,
+    looks_normal,
+    t_test,
+    tukey_hsd,
+)
+from sarcfeat.metrics.studentized_range import studentized_range_sf
 
 RNG = np.random.default_rng(0)
 NORMAL = {"a": stats.norm.ppf(np.arange(1, 30) / 30)}
@@ -84,10 +91,16 @@ def test_expected_counts_choose_between_chi_squared_and_fisher():
 
 
 def test_a_table_too_large_for_fisher_says_what_was_done():
-    counts = pd.DataFrame(RNG.integers(0, 8, (12, 9)))
-    found = compare_categories(counts.iloc[:, :9])
-    assert found.test.name == "Chi-squared"
+    counts = pd.DataFrame(RNG.integers(1, 8, (20, 2)))
+    found = compare_categories(counts)
+    assert found.test.name == "Chi-squared, simulated p"
     assert "too many to enumerate" in found.reason
+    again = compare_categories(counts)
+    assert found.test.p == again.test.p
+    # Not so sparse that the approximation would be far off.
+    chi = stats.chi2_contingency(counts, correction=False)
+    assert found.test.statistic == pytest.approx(chi.statistic)
+    assert found.test.p == pytest.approx(chi.pvalue, abs=0.05)
 
 
 def test_no_constant_or_tiny_sample_looks_normal():
@@ -95,6 +108,24 @@ def test_no_constant_or_tiny_sample_looks_normal():
     assert not looks_normal([3.0] * 20)
     assert not looks_normal(np.linspace(0, 1, 5001))
     assert looks_normal(np.r_[NORMAL["a"], np.nan])
+
+
+def test_tukey_is_scipys():
+    rng = np.random.default_rng(4)
+    groups = {name: rng.normal(loc, 2, 8 + loc) for loc, name in enumerate("wxyz")}
+    found = tukey_hsd(groups, level=0.9)
+    oracle = stats.tukey_hsd(*groups.values())
+    ci = oracle.confidence_interval(0.9)
+    i, j = np.triu_indices(4, 1)
+    np.testing.assert_allclose(found["difference"], oracle.statistic[j, i])
+    np.testing.assert_allclose(found["p"], oracle.pvalue[j, i], rtol=1e-7)
+    np.testing.assert_allclose(found["ci_low"], ci.low[j, i], rtol=1e-6)
+    np.testing.assert_allclose(found["ci_high"], ci.high[j, i], rtol=1e-6)
+    for k, df in ((2, 6), (3, 1), (6, 4000), (30, 12)):
+        q = np.array([0.0, 0.5, 3.5, 8.0, np.inf])
+        exact = stats.studentized_range.sf(q[:-1], k, df)
+        tail = studentized_range_sf(q, k, df)
+        np.testing.assert_allclose(tail, np.r_[exact, 0.0], atol=1e-8)
 
 
 def test_the_paired_t_leaves_out_who_lacks_one():

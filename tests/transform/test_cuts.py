@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sarcfeat import make_y
 from sarcfeat.exceptions import InvalidInput, NothingSelected
@@ -94,3 +96,18 @@ def test_a_column_that_cannot_be_cut_is_dropped_and_says_why(cohort):
     assert list(cut.transform(constant).columns) == ["site"]
     with pytest.raises(InvalidInput, match="requires y"):
         OptimalCut().fit(X)
+
+
+@given(st.integers(0, 1000), st.sampled_from(["lausen-schumacher", "contal-oquigley"]))
+@settings(max_examples=25, deadline=None)
+def test_a_monotone_change_of_the_score_changes_neither_groups_nor_p(seed, method):
+    rng = np.random.default_rng(seed)
+    score = rng.normal(size=40).round(1)
+    y = make_y(rng.random(40) < 0.7, rng.exponential(size=40).round(1) + 0.1)
+    one = OptimalCut(method).fit(score[:, None], y)
+    other = OptimalCut(method).fit(np.exp(3 * score)[:, None], y)
+    # Between two scores the cut lies midway, so only the patients' groups agree.
+    np.testing.assert_array_equal(
+        one.transform(score[:, None]), other.transform(np.exp(3 * score)[:, None])
+    )
+    assert one.table_["p"].iloc[0] == pytest.approx(other.table_["p"].iloc[0])
