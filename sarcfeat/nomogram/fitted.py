@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sarcfeat._validation import listed
+from sarcfeat._validation import listed, pick
 from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.nomogram.axes import Axis, axes_of
@@ -104,14 +104,40 @@ def _row(model: Any, values: Floats) -> Any:
     return row
 
 
+def _hazard(model: Any, stratum: str | None) -> Any:
+    """Return the baseline hazard of the model, of one stratum where it has several."""
+    baselines = getattr(model, "baselines_", None)
+    if baselines is None:
+        if stratum is not None:
+            raise InvalidInput(
+                f"{type(model).__name__} has no strata; leave stratum={stratum!r} out."
+            )
+        return getattr(model, "baseline_", None)
+    if stratum is None:
+        raise InvalidInput(
+            f"{type(model).__name__} has a baseline for each stratum: "
+            f"{listed(baselines, 12)}. A nomogram is of one, stratum=...."
+        )
+    pick(stratum, list(baselines), "stratum")
+    return baselines[stratum]
+
+
 def _baseline(
-    model: Any, coef: Floats, center: float, medians: Floats, times: Sequence[float]
+    model: Any,
+    hazard: Any,
+    coef: Floats,
+    center: float,
+    medians: Floats,
+    times: Sequence[float],
 ) -> list[float]:
     """Return survival at each horizon where the centred linear predictor is 0.
 
-    The curve of any patient gives it: S0 = S ** exp(-linear predictor). The median
-    patient is asked, because extreme ones come too near to 0 or 1.
+    A model that keeps its center keeps its baseline hazard there. Else the curve of
+    any patient gives it: S0 = S ** exp(-linear predictor). The median patient is
+    asked, because extreme ones come too near to 0 or 1.
     """
+    if hasattr(model, "linear_center_") and hasattr(hazard, "survival"):
+        return list(hazard.survival(times, [0.0])[0])
     found = model.predict_survival_function(_row(model, medians), times)
     survival = np.asarray(found, dtype=float)
     return list(survival[0] ** np.exp(-(medians @ coef - center)))
@@ -126,11 +152,11 @@ def _center(model: Any, coef: Floats, values: Floats | None, medians: Floats) ->
     return float((rows @ coef).mean())
 
 
-def _max_time(model: Any) -> float | None:
+def _max_time(model: Any, hazard: Any) -> float | None:
     """Return the longest follow-up, or the last event where that is not known."""
     if hasattr(model, "max_time_"):
         return float(model.max_time_)
-    time = getattr(getattr(model, "baseline_", None), "time", None)
+    time = getattr(hazard, "time", None)
     return None if time is None or not len(time) else float(time[-1])
 
 
@@ -142,6 +168,7 @@ def parts_of_model(
     terms: Sequence[Any] = (),
     labels: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
+    stratum: str | None = None,
     names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Return the arguments of a Nomogram that a fitted model determines.
@@ -158,6 +185,8 @@ def parts_of_model(
         What several columns of the design are one variable.
     labels, units : mapping, optional
         Column → text for the reader.
+    stratum : str, optional
+        Whose baseline hazard, of a stratified model.
     names : sequence of str, optional
         The columns of the design, where the model itself was fitted on an array.
 
@@ -176,6 +205,7 @@ def parts_of_model(
         names = None if names is None else [str(names[i]) for i in model.columns_]
         model = inner
     _refuse(model, times=times)
+    hazard = _hazard(model, stratum)
     coef = np.ravel(np.asarray(model.coef_, dtype=float))
     columns = _names(model, names, len(coef))
     values = _training(X, columns)
@@ -201,7 +231,7 @@ def parts_of_model(
         "center": center,
         "lp_range": lp_range,
         "kind": "logistic",
-        "uncertainty": _uncertainty(model, axes, times),
+        "uncertainty": _uncertainty(model, hazard, axes, times),
     }
     if not _is_logistic(model):
         horizons = [float(time) for time in times or ()]
@@ -209,17 +239,19 @@ def parts_of_model(
         parts |= {
             "kind": "incidence" if incidence else "survival",
             "times": horizons,
-            "baseline_survival": _baseline(model, coef, center, medians, horizons),
-            "max_time": _max_time(model),
+            "baseline_survival": _baseline(
+                model, hazard, coef, center, medians, horizons
+            ),
+            "max_time": _max_time(model, hazard),
         }
     return parts
 
 
 def _uncertainty(
-    model: Any, axes: Sequence[Axis], times: Sequence[float] | None
+    model: Any, hazard: Any, axes: Sequence[Axis], times: Sequence[float] | None
 ) -> Uncertainty | None:
     """Return the errors of the model, of the columns in the order of the axes."""
-    found = _of_odds(model) if times is None else _of_hazard(model, times)
+    found = _of_odds(model) if times is None else _of_hazard(model, hazard, times)
     if found is None:
         return None
     covariance, centers, variances = found
@@ -250,10 +282,10 @@ def _of_odds(model: Any) -> tuple[Floats, Floats, Floats] | None:
 
 
 def _of_hazard(
-    model: Any, times: Sequence[float]
+    model: Any, baseline: Any, times: Sequence[float]
 ) -> tuple[Floats, Floats, Floats] | None:
     """Return what log(-log S) varies with: coefficients and baseline hazard."""
-    vcov, baseline = getattr(model, "vcov_", None), getattr(model, "baseline_", None)
+    vcov = getattr(model, "vcov_", None)
     if vcov is None or not np.isfinite(getattr(baseline, "variance", np.nan)).all():
         return None
     where = np.searchsorted(baseline.time, np.asarray(times, float), side="right")
@@ -274,6 +306,7 @@ def parts_of_pipeline(
     X: Any = None,
     labels: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
+    stratum: str | None = None,
 ) -> dict[str, Any]:
     """Return the arguments of a Nomogram from the model that ends a pipeline.
 
@@ -299,6 +332,7 @@ def parts_of_pipeline(
         terms=terms_of_pipeline(pipeline.steps[:-1]),
         labels=labels,
         units=units,
+        stratum=stratum,
         names=names,
     )
 

@@ -179,6 +179,7 @@ class Nomogram(NomogramFiles, NomogramTables):
         terms: Sequence[Any] = (),
         labels: Mapping[str, str] | None = None,
         units: Mapping[str, str] | None = None,
+        stratum: str | None = None,
         **described: Any,
     ) -> Nomogram:
         """Make the nomogram of a fitted model.
@@ -199,6 +200,8 @@ class Nomogram(NomogramFiles, NomogramTables):
         labels, units : mapping, optional
             Column of the design → what the reader sees; the column without its
             prefixes (``clin__``, ``clinical.``) is understood too.
+        stratum : str, optional
+            Whose baseline hazard, of a stratified Cox model.
         **described
             `time_unit`, `event`, `beyond` and `note`, as for the class.
 
@@ -208,7 +211,13 @@ class Nomogram(NomogramFiles, NomogramTables):
             A model without the parts above, or a horizon beyond the follow-up.
         """
         parts = parts_of_model(
-            model, times=times, X=X, terms=terms, labels=labels, units=units
+            model,
+            times=times,
+            X=X,
+            terms=terms,
+            labels=labels,
+            units=units,
+            stratum=stratum,
         )
         return cls(**parts, **described)
 
@@ -221,6 +230,7 @@ class Nomogram(NomogramFiles, NomogramTables):
         X: Any = None,
         labels: Mapping[str, str] | None = None,
         units: Mapping[str, str] | None = None,
+        stratum: str | None = None,
         **described: Any,
     ) -> Nomogram:
         """Make the nomogram of the model at the end of a fitted pipeline.
@@ -236,7 +246,7 @@ class Nomogram(NomogramFiles, NomogramTables):
             Fitted, its last step a model as :meth:`from_model` takes.
         X : DataFrame, optional
             The training patients as the pipeline takes them; see :meth:`from_model`.
-        times, labels, units, **described
+        times, labels, units, stratum, **described
             As for :meth:`from_model`.
 
         Raises
@@ -245,7 +255,7 @@ class Nomogram(NomogramFiles, NomogramTables):
             The columns of the design have no names, or the model lacks a part.
         """
         parts = parts_of_pipeline(
-            pipeline, times=times, X=X, labels=labels, units=units
+            pipeline, times=times, X=X, labels=labels, units=units, stratum=stratum
         )
         return cls(**parts, **described)
 
@@ -341,7 +351,7 @@ class Nomogram(NomogramFiles, NomogramTables):
         Warns
         -----
         OutsideRange
-            A value lies off its axis; it is not clipped.
+            A value lies outside the range of the model's patients; it is not clipped.
 
         References
         ----------

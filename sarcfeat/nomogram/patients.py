@@ -80,11 +80,11 @@ def read_patients(variables: Sequence[Variable], X: Any) -> pd.DataFrame:
 def _warn_off_axis(variable: Variable, column: pd.Series[Any]) -> None:
     off = variable.outside(column)
     if off.any():
+        low, high = variable.reach
         warnings.warn(
-            f"{variable.name!r} of {int(off.sum())} patients is off the axis "
-            f"({variable.values[0]:g} to {variable.values[-1]:g}): "
-            f"{listed(column.index[off])}. The model saw no such patient; the value is "
-            "used as it is, not clipped.",
+            f"{variable.name!r} of {int(off.sum())} patients is outside the range of "
+            f"the model's patients ({low:g} to {high:g}): {listed(column.index[off])}. "
+            "The model saw no such patient; the value is used as it is, not clipped.",
             OutsideRange,
             stacklevel=5,
         )
@@ -107,7 +107,7 @@ def sum_of_effects(variables: Sequence[Variable], patients: pd.DataFrame) -> Flo
     Warns
     -----
     OutsideRange
-        A value lies off its axis.
+        A value that no patient of the model had.
     """
     total = np.zeros(len(patients))
     for variable in variables:

@@ -51,6 +51,9 @@ class Variable:
     columns : tuple of str
         The columns of the model's design that the axis stands for, where they are more
         than the variable itself.
+    limits : tuple of float
+        Smallest and largest value among the patients of the model, of a measured
+        quantity; the axis reaches to the round numbers beyond.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class Variable:
     knots: tuple[float, ...] = ()
     curve: tuple[float, ...] = ()
     columns: tuple[str, ...] = ()
+    limits: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no axis can be drawn from."""
@@ -140,6 +144,7 @@ class Variable:
             effects=tuple(float(coefficient) * tick for tick in ticks),
             discrete=False,
             start=middle if start is None else float(start),
+            limits=(float(low), float(high)),
         )
 
     @classmethod
@@ -190,6 +195,7 @@ class Variable:
             knots=at,
             curve=weights,
             columns=tuple(columns),
+            limits=(float(low), float(high)),
         )
 
     @classmethod
@@ -254,6 +260,11 @@ class Variable:
         if self.coefficient is not None:
             return (self.coefficient,)
         return self.curve or self.effects
+
+    @property
+    def reach(self) -> tuple[Any, Any]:
+        """Return the smallest and largest value that the model saw."""
+        return (self.limits or self.values)[0], (self.limits or self.values)[-1]
 
     @cached_property
     def turns(self) -> tuple[float, ...]:
@@ -364,13 +375,14 @@ class Variable:
         return np.array([place[level] for level in column], dtype=np.intp)
 
     def outside(self, column: Any) -> npt.NDArray[np.bool_]:
-        """Return where a value lies off the axis (never, for named levels)."""
+        """Return where a value is none that the model saw (never, for named levels)."""
         if self.named:
             return np.zeros(len(column), dtype=bool)
         numbers = np.asarray(column, dtype=float)
         if self.discrete:
             return ~np.isin(numbers, np.asarray(self.values, dtype=float))
-        return (numbers < self.values[0]) | (numbers > self.values[-1])
+        low, high = self.reach
+        return (numbers < low) | (numbers > high)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parts as plain values for JSON."""

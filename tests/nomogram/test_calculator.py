@@ -96,10 +96,10 @@ def test_every_control_is_labelled_and_bounded(html):
     sliders = {a["id"]: a for a in controls if a.get("type") == "range"}
     assert list(sliders) == ["s0", "s3", "s4"]
     assert sliders["s0"]["aria-label"] == "Age (years), slider"
-    assert (sliders["s4"]["min"], sliders["s4"]["max"]) == ("0", "35")
+    assert (sliders["s4"]["min"], sliders["s4"]["max"]) == ("1", "31")
     age = next(a for _, a in page.tags if a.get("id") == "v0")
-    assert (age["min"], age["max"], age["value"]) == ("15", "90", "61")
-    assert "15 to 90 years" in page.text["h0"]
+    assert (age["min"], age["max"], age["value"]) == ("18", "88", "61")
+    assert "18 to 88 years" in page.text["h0"]
     live = next(a for _, a in page.tags if a.get("id") == "result")
     assert live["aria-live"] == "polite"
 
@@ -166,7 +166,7 @@ def test_the_browser_shows_what_python_predicts(tmp_path, nomogram, values):
         with pytest.warns(OutsideRange, match="age"):
             agrees(page, nomogram, X)
         note = page.text["note"]
-        assert "Age lies outside the patients of this model (15 to 90)" in note
+        assert "Age lies outside the patients of this model (18 to 88)" in note
     else:
         agrees(page, nomogram, X)
         assert not page.text.get("note")

@@ -334,3 +334,29 @@ def test_points_to_risk_is_the_model(weights, curve, level, odds, where):
     assert back == nomogram
     assert back.predict(X).equals(nomogram.predict(X))
     assert back.points(X).equals(nomogram.points(X))
+
+
+def test_a_stratified_model_has_a_nomogram_for_each_stratum(data):
+    X, y = data
+    stratified = CoxPH(strata="histology").fit(X, y)
+    with pytest.raises(InvalidInput, match="each stratum: LMS, MRCL, UPS"):
+        Nomogram.from_model(stratified, times=TIMES)
+    nomogram = Nomogram.from_model(stratified, times=TIMES, stratum="UPS")
+    rows = X[X["histology"] == "UPS"]
+    expected = 1 - stratified.predict_survival_function(rows, TIMES)
+    found = nomogram.predict(rows, interval=True)
+    np.testing.assert_allclose(
+        found["probability"].to_numpy().reshape(-1, 2), expected, rtol=1e-10
+    )
+    assert (found["ci_low"] < found["probability"]).all()
+    with pytest.raises(InvalidInput, match="CoxPH has no strata"):
+        Nomogram.from_model(CoxPH().fit(design(X), y), times=TIMES, stratum="UPS")
+
+
+def test_firths_model_has_intervals(data):
+    X, y = data
+    model = CoxPH(ties="breslow", firth=True).fit(design(X), y)
+    found = Nomogram.from_model(model, times=TIMES).predict(X, interval=True)
+    expected = 1 - model.predict_survival_function(design(X), TIMES)
+    np.testing.assert_allclose(found["probability"], expected.ravel(), rtol=1e-10)
+    assert (found["ci_high"] > found["probability"]).all()
