@@ -225,7 +225,9 @@ def _share(
     mask: npt.NDArray[np.bool_], coords: npt.NDArray[Any], side: float, scale: float
 ) -> Floats:
     """Integrate a mask over squares by its summed-area table."""
-    table = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
+    if not mask.any():
+        return np.zeros(len(coords))
+    table = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
     np.cumsum(mask, axis=0, out=table[1:, 1:])
     np.cumsum(table[1:, 1:], axis=1, out=table[1:, 1:])
     start = np.asarray(coords, np.float64).reshape(-1, 2) / scale
@@ -240,7 +242,7 @@ def _share(
     return np.clip(np.round(area * (scale / side) ** 2, 4), 0.0, 1.0)
 
 
-def _at(table: Floats, y: Floats, x: Floats) -> Floats:
+def _at(table: npt.NDArray[np.int32], y: Floats, x: Floats) -> Floats:
     """Read a summed-area table between its corners; beyond the edge it is flat."""
     y, x = (np.clip(v, 0, n - 1) for v, n in zip((y, x), table.shape, strict=True))
     i, j = (

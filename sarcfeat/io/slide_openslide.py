@@ -106,6 +106,8 @@ class OpenSlideSource:
 
     def read(self, x: int, y: int, level: int, width: int, height: int) -> Pixels:
         """Return pixels of a level from level-0 position (x, y); white outside."""
+        if self._handle is None:
+            self.reopen()  # an earlier attempt to open it anew has failed
         try:
             image = self._handle.read_region((x, y), level, (width, height))
         except self._library.OpenSlideError as error:

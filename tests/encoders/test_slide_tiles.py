@@ -20,6 +20,7 @@ from sarcfeat.encoders import (
 from sarcfeat.encoders.tile_reading import in_order, lay_out, read_tiles
 from sarcfeat.exceptions import (
     InputCorrupt,
+    InputMissing,
     InvalidInput,
     NonFiniteTiles,
     NoResolution,
@@ -235,6 +236,19 @@ def test_fault_039_too_many_corrupt_tiles_fail_the_slide(picture, tmp_path):
     ):
         encoder().encode_slide(spoilt)
     assert len(encoder(max_bad=0.5).encode_slide(spoilt)) == 60 - 12
+
+
+def test_fault_039_a_slide_that_goes_away_while_it_is_read(picture, tmp_path):
+    gone = write_slide(tmp_path / "S11.tif", picture)
+    spoil_tile(gone, 2, 1)
+    with open_slide(gone) as opened:
+        layout = lay_out(opened, mpp=0.25, size=64, rule=TissueRule())
+        gone.unlink()
+        for _ in range(2):
+            with pytest.raises(InputCorrupt, match=r"S11\.tif cannot be opened"):
+                opened.read(256, 128, 64, mpp=0.25)
+    with pytest.raises(InputMissing, match=r"S11\.tif"):
+        list(read_tiles(gone, layout, np.ones(len(layout.grid), bool)))
 
 
 def test_fault_040_a_slide_that_does_not_say_its_resolution(picture, tmp_path):
