@@ -40,6 +40,7 @@ SETTINGS = {
     "ICCFilter": ({"threshold": 0.5}, None, True),
     "Imputer": ({"strategy": "knn"}, None, True),
     "KappaFilter": ({"threshold": 0.1}, None, True),
+    "LandmarkCox": ({"landmarks": (0.0, 100.0)}, "survival", False),
     "LassoCox": ({"cv": 3, "n_lambda": 20, **COMMON}, "survival", False),
     "LassoCoxSelector": ({}, "survival", False),
     "LassoLogistic": ({"cv": 3, "n_lambda": 20, **COMMON}, "binary", False),

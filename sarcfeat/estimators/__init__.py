@@ -7,6 +7,7 @@ from sarcfeat.estimators.extra_survival_trees import ExtraSurvivalTrees
 from sarcfeat.estimators.fine_gray import FineGray
 from sarcfeat.estimators.firth_cox import FirthCox
 from sarcfeat.estimators.gradient_boosting import GradientBoostingCox
+from sarcfeat.estimators.landmark_cox import LandmarkCox
 from sarcfeat.estimators.lasso_cox import LassoCox
 from sarcfeat.estimators.lasso_cox_selector import LassoCoxSelector
 from sarcfeat.estimators.lasso_logistic import LassoLogistic
@@ -26,6 +27,7 @@ __all__ = [
     "FineGray",
     "FirthCox",
     "GradientBoostingCox",
+    "LandmarkCox",
     "LassoCox",
     "LassoCoxSelector",
     "LassoLogistic",
