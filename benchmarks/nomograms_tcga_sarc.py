@@ -6,6 +6,7 @@ import hashlib
 import time
 import warnings
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ __all__ = ["Compared", "compare_nomograms", "run"]
 AT = 1096.0  # days: three years, where 55 patients are still followed
 THRESHOLD = 0.3
 GRID = 20
+RANKS = ("harrell_c", "uno_c", "tdauc")
+PROBABILITIES = ("ibs", "calibration_slope", "net_benefit")
 N_JOBS = 2
 QUICK = {"trees": 60, "repeats": 1, "bootstrap": 200, "permutations": 5}
 FULL = {"trees": 300, "repeats": 10, "bootstrap": 1000, "permutations": 20}
@@ -67,8 +70,8 @@ class Compared:
 def compare_nomograms(
     study: Study,
     models: dict[str, Any],
-    pairs: list[tuple[str, str]],
     *,
+    pairs: Callable[[str], list[tuple[str, str]]],
     at: float = AT,
     n_splits: int = 5,
     n_repeats: int = 10,
@@ -77,7 +80,11 @@ def compare_nomograms(
     n_jobs: int = 2,
     progress: bool = True,
 ) -> Compared:
-    """Cross-validate the models on the same folds and fill both tables."""
+    """Cross-validate the models on the same folds and fill both tables.
+
+    Measures of rank are compared with MSKCC's nomogram as published, measures of
+    probability with its baseline refit.
+    """
     result = nested_cv(
         models,
         study.X,
@@ -103,7 +110,12 @@ def compare_nomograms(
     measures.insert(
         6, "caution", measures["model"].map(lambda m: _caution([m], per_variable))
     )
-    differences = comparison_table(result, pairs, **options)
+    # The published formula gives an order of patients, but no probability at `at`.
+    ranks = comparison_table(result, pairs(PUBLISHED), metrics=RANKS, **options)
+    ranks = ranks[ranks["test"] != "DeLong"]
+    refit = pairs(RECALIBRATED)
+    others = comparison_table(result, refit, metrics=PROBABILITIES, **options)
+    differences = pd.concat([ranks, others], ignore_index=True)
     both = zip(differences["a"], differences["b"], strict=True)
     differences.insert(11, "caution", [_caution(pair, per_variable) for pair in both])
     return Compared(result, measures, differences)
@@ -245,7 +257,7 @@ def run(options: Namespace) -> dict[str, Any]:
             found[name] = compare_nomograms(
                 patients,
                 models,
-                compared_pairs(),
+                pairs=compared_pairs,
                 at=AT,
                 n_repeats=size["repeats"],
                 n_bootstrap=size["bootstrap"],
@@ -356,8 +368,11 @@ def _results(
                 "events": int(study.y["event"].sum()),
             },
             endpoint="os",
-            models=rows,
-            differences=compared.differences,
+            models=rows.round(6),
+            differences=compared.differences.drop(columns="how").round(6),
+            tests=compared.differences.drop_duplicates(["metric", "test"])[
+                ["metric", "test", "how"]
+            ].to_dict("records"),
             units={},
             matrix_id=fingerprint(study),
             seed=options.seed,

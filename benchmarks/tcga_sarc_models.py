@@ -155,14 +155,15 @@ def tcga_models(*, trees: int = 300, seed: int = 0) -> dict[str, Any]:
     return models
 
 
-def compared_pairs() -> list[tuple[str, str]]:
+def compared_pairs(against: str = PUBLISHED) -> list[tuple[str, str]]:
     """Return the comparisons fixed beforehand.
 
-    Every model with the published nomogram, each learner with itself on clinical
-    variables alone, and each on those with the refit Sarculator variables.
+    Every model with MSKCC's nomogram (as published, or with its baseline refit where a
+    probability at the horizon is needed), each learner with itself on clinical
+    variables alone, and each on those with the refit Sarculator.
     """
-    names = list(tcga_models())
-    pairs = [(name, PUBLISHED) for name in names if name != PUBLISHED]
+    names = [name for name in tcga_models() if name not in (PUBLISHED, RECALIBRATED)]
+    pairs = [(name, against) for name in names]
     for learner in LEARNERS:
         pairs += [(f"{learner}: {more}", f"{learner}: clinical") for more in SETS[1:]]
         pairs.append((f"{learner}: clinical", SARCULATOR))
