@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sarcfeat._validation import listed
 from sarcfeat.evaluate._printed import spread_decimals
+from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import (
     GroupComparison,
     compare_categories,
@@ -19,9 +21,18 @@ from sarcfeat.metrics import (
 )
 from sarcfeat.metrics.group_comparison import compare_paired_categories
 
-__all__ = ["Described", "Rows", "is_category", "levels_of", "numbers_of"]
+__all__ = [
+    "Described",
+    "Rows",
+    "checked_columns",
+    "is_category",
+    "levels_of",
+    "numbers_of",
+    "texts_of_their_own",
+]
 
 MISSING = "missing"
+_MANY = 10  # levels of a text column beyond which it may be no category
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -32,6 +43,40 @@ def is_category(column: pd.Series[Any]) -> bool:
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
         return True
     return bool(column.nunique() <= 2)
+
+
+def checked_columns(data: pd.DataFrame) -> pd.DataFrame:
+    """Return the table under names of text; refuse a name twice, and infinity.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    data = data.set_axis([str(name) for name in data.columns], axis=1)
+    if data.columns.has_duplicates:
+        twice = data.columns[data.columns.duplicated()].unique()
+        raise InvalidInput(
+            f"The table holds these columns more than once: {listed(twice)}."
+        )
+    numbers = data.select_dtypes("number")
+    endless = np.isinf(numbers.to_numpy(dtype=float, na_value=np.nan))
+    if endless.any():
+        row, column = (int(i) for i in np.argwhere(endless)[0])
+        raise InvalidInput(
+            f"{numbers.columns[column]} of patient {str(numbers.index[row])!r} is infinite "
+            f"({int(endless.sum())} values in all). Make it missing, or find out why."
+        )
+    return data
+
+
+def texts_of_their_own(data: pd.DataFrame) -> list[str]:
+    """Return the text columns that differ for most patients: names, dates, ids."""
+    return [
+        str(name)
+        for name in data.columns
+        if is_category(data[name])
+        and data[name].nunique() > max(_MANY, data[name].notna().sum() / 2)
+    ]
 
 
 def levels_of(column: pd.Series[Any]) -> list[Any]:

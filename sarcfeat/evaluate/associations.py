@@ -19,11 +19,13 @@ from sarcfeat.evaluate._printed import (
     spread_decimals,
 )
 from sarcfeat.evaluate._table_rows import (
+    checked_columns,
     is_category,
     is_level,
     levels_of,
     number_cell,
     numbers_of,
+    texts_of_their_own,
 )
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import adjust_p, compare_groups, correlation
@@ -147,7 +149,7 @@ def associations(
     Raises
     ------
     InvalidInput
-        No patient has both a score and data.
+        No patient has both a score and data; a column twice or an infinite value.
     UnknownName
         A column that `data` lacks, or a method that is none.
 
@@ -167,13 +169,18 @@ def associations(
     """
     pick(method, _METHODS, "correlation")
     notes: list[str] = []
-    frame, data = _joined(scores, data, notes)
+    frame, data = _joined(scores, checked_columns(data), notes)
     known = [str(name) for name in data.columns]
+    if variables is None:
+        own = texts_of_their_own(data)
+        known = [name for name in known if name not in own]
+        if own:
+            notes.append(f"Left out, a text of its own for most: {listed(own, 12)}.")
     chosen = (
         known if variables is None else [pick(v, known, "column") for v in variables]
     )
     for name in categorical:
-        pick(name, known, "column")
+        pick(name, list(data.columns), "column")
     interval = "bonett-wright" if method == "spearman" else "fisher"
     rows: list[dict[str, Any]] = []
     levels: list[dict[str, Any]] = []

@@ -120,7 +120,7 @@ def survival_table(
     y: Any,
     groups: Any = None,
     *,
-    times: Sequence[float] = (),
+    times: Sequence[float] | float = (),
     cause: int | None = None,
     strata: Any = None,
     time_unit: str = "days",
@@ -139,7 +139,7 @@ def survival_table(
     groups : array-like of shape (n_patients,), optional
         Group of each patient; a categorical keeps its own order. A patient without a
         group is left out and counted in the notes.
-    times : sequence of float
+    times : float or sequence of float
         When to say the probability and the number at risk.
     cause : int, optional
         The cause, 1 where not given.
@@ -186,7 +186,7 @@ def survival_table(
     status, time, labels = status[kept], time[kept], labels[kept]
     competing = cause is not None or bool((status > 1).any())
     event = 1 if cause is None else cause
-    moments = [float(t) for t in times]
+    moments = [float(t) for t in np.atleast_1d(np.asarray(times, dtype=float))]
     rows: list[dict[str, Any]] = []
     for name in levels_of(labels):
         mine = is_level(labels, name)

@@ -11,14 +11,19 @@ import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.evaluate._printed import ADJUSTMENTS, Printed, p_text
-from sarcfeat.evaluate._table_rows import Rows, is_category, levels_of
+from sarcfeat.evaluate._table_rows import (
+    Rows,
+    checked_columns,
+    is_category,
+    levels_of,
+    texts_of_their_own,
+)
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import adjust_p
 
 __all__ = ["TableOne", "table_one"]
 
 _STYLES = ("auto", "mean", "median")
-_MANY = 20  # levels of a text column beyond which it is no category
 _CODES = 5  # values of a number that may be the codes of a category
 _PAIRS = ("variable", "a", "b", "test", "p", "p_adjusted")
 
@@ -117,7 +122,8 @@ def table_one(
     Raises
     ------
     InvalidInput
-        No patient; two rows of a patient on one occasion.
+        No patient; a column twice or an infinite value; two rows of a patient on one
+        occasion.
     UnknownName
         A column that `data` lacks.
 
@@ -138,6 +144,7 @@ def table_one(
     """
     pick(numbers, _STYLES, "description of numbers")
     notes: list[str] = []
+    data = checked_columns(data)
     data, groups = _grouped(data, by, paired, notes)
     chosen = _chosen(data, by, paired, variables, categorical, notes)
     work = Rows(groups, by, paired, numbers, adjust, alpha)
@@ -207,12 +214,7 @@ def _chosen(
     if variables is not None:
         return [pick(name, known, "column") for name in variables]
     chosen = [name for name in known if name not in (by, paired)]
-    endless = [
-        name
-        for name in chosen
-        if is_category(data[name])
-        and data[name].nunique() > max(_MANY, data[name].notna().sum() / 2)
-    ]
+    endless = texts_of_their_own(data[chosen])
     if endless:
         notes.append(
             f"Left out, a text of its own for most patients: {listed(endless, 12)}."
@@ -229,7 +231,7 @@ def _few_values(
         for name in chosen
         if name not in categorical
         and not is_category(data[name])
-        and data[name].nunique() <= _CODES
+        and data[name].nunique() <= min(_CODES, len(data) / 3)
     ]
     if not doubtful:
         return []

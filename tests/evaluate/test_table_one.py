@@ -146,6 +146,28 @@ def test_without_groups_nothing_is_tested(patients):
     assert not found.table["test"].any()
 
 
+def test_columns_of_every_kind_and_name_are_described():
+    data = pd.DataFrame(
+        {
+            0: pd.array([1, 2, 3, None, 5, 6] * 4, dtype="Int64"),
+            "flag": pd.array([True, None, False] * 8, dtype="boolean"),
+            "text": pd.array(["x", None, "y"] * 8, dtype="string"),
+            "mixed": [1, "a"] * 12,
+            "seen": pd.date_range("2020-01-01", periods=24),
+            "g": ["a", "b", "a"] * 8,
+        }
+    )
+    found = table_one(data, by="g")
+    assert found.table["variable"].drop_duplicates().tolist() == [
+        "0",
+        "flag",
+        "text",
+        "mixed",
+    ]
+    assert found.table.iloc[0]["missing"] == 4
+    assert "seen" in found.notes[0]
+
+
 def test_wrong_questions_are_refused(patients):
     with pytest.raises(UnknownName, match=r"No column 'cohorts'.*'cohort'"):
         table_one(patients, by="cohorts")
@@ -154,5 +176,13 @@ def test_wrong_questions_are_refused(patients):
     twice = pd.concat([patients, patients.iloc[:1]])
     with pytest.raises(InvalidInput, match="'patient 0' has more than one row"):
         table_one(twice, by="cohort", paired="name")
+    with pytest.raises(InvalidInput, match="more than once: age"):
+        table_one(patients[["age", "size", "age"]])
+    endless = patients.assign(
+        size=patients["size"].replace({patients["size"].max(): np.inf})
+    )
+    who = patients["size"].idxmax()
+    with pytest.raises(InvalidInput, match=f"size of patient '{who}' is infinite"):
+        table_one(endless)
     with pytest.raises(InvalidInput, match="at least one patient"):
         table_one(patients.iloc[:0])
