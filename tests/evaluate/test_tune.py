@@ -77,3 +77,13 @@ def test_a_proxy_tunes_the_part_and_sets_the_whole(cohort, chain):
     assert set(model.best_params_) == {"part__mrmr__k", "part__lasso__l1_ratio"}
     k = model.best_params_["part__mrmr__k"]
     assert model.estimator_.named_steps["part"].named_steps["mrmr"].k == k
+
+
+def test_a_tuned_pipeline_gives_survival_too(cohort, chain):
+    X, y = cohort
+    model = Tuned(chain, SPACE, n_trials=1, random_state=0).fit(X, y)
+    found = model.predict_survival_function(X, [100.0, 700.0])
+    known = model.estimator_[-1].predict_survival_function(
+        model.estimator_[:-1].transform(X), [100.0, 700.0]
+    )
+    assert np.array_equal(found, known)
