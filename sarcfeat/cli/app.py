@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sarcfeat import __version__
-from sarcfeat.cli import store_in, store_keep, store_out
+from sarcfeat.cli import store_in, store_keep, store_out, store_slides
 from sarcfeat.cli.console import Commands
 
 __all__ = ["app", "main"]
@@ -38,6 +38,7 @@ def _root(
 
 
 store_in.register(app)
+store_slides.register(app)
 store_out.register(app)
 store_keep.register(app)
 
