@@ -62,8 +62,9 @@ def checked_columns(data: pd.DataFrame) -> pd.DataFrame:
     endless = np.isinf(numbers.to_numpy(dtype=float, na_value=np.nan))
     if endless.any():
         row, column = (int(i) for i in np.argwhere(endless)[0])
+        who = str(numbers.index[row])
         raise InvalidInput(
-            f"{numbers.columns[column]} of patient {str(numbers.index[row])!r} is infinite "
+            f"{numbers.columns[column]} of patient {who!r} is infinite "
             f"({int(endless.sum())} values in all). Make it missing, or find out why."
         )
     return data

@@ -145,6 +145,7 @@ def test_the_corrected_p_is_larger_and_the_same_seed_gives_the_same():
     assert (counts.sum(axis=1) == 60).all()
 
 
+@pytest.mark.slow
 def test_a_useless_score_is_rarely_significant_once_corrected():
     rng = np.random.default_rng(11)
     p = {m: [] for m in ("permutation", "lausen-schumacher", "contal-oquigley")}
