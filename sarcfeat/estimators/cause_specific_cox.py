@@ -169,7 +169,7 @@ class CauseSpecificCox(SurvivalMixin, BaseEstimator):
         wanted = hazards[code]
         # A step beyond certainty is cut, and shared as the hazards are.
         share = np.where(everything > 1, wanted / np.maximum(everything, 1), wanted)
-        incidence = np.cumsum(before * share, axis=1)
+        incidence = np.minimum(np.cumsum(before * share, axis=1), 1.0)
         wanted_at = np.asarray(times, dtype=float)
         if wanted_at.ndim != 1 or np.isnan(wanted_at).any() or (wanted_at < 0).any():
             raise InvalidInput(

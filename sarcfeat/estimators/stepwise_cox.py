@@ -135,9 +135,18 @@ class StepwiseCox(SurvivalMixin, BaseEstimator):
                 f"patients; got {p} columns and {n} patients. Start from none "
                 "(direction='forward') or use LassoCox."
             )
-        sets = RiskSets(event, time, sample_weight, ties=self.ties)
+        rows, weight = np.ones(n, dtype=bool), None
+        if sample_weight is not None:
+            weight = np.asarray(sample_weight, dtype=float)
+            if weight.shape != (n,):
+                raise InvalidInput(
+                    f"sample_weight has shape {weight.shape}; expected ({n},)."
+                )
+            rows = weight != 0  # a patient who does not count is not at risk either
+            weight = weight[rows]
+        sets = RiskSets(event[rows], time[rows], weight, ties=self.ties)
         penalty = 2.0 if self.criterion == "aic" else math.log(sets.n_events)
-        search = _Search(values, sets, names, terms, penalty)
+        search = _Search(values[rows], sets, names, terms, penalty)
         self.selected_, steps = search.run(self.direction)
         self.trace_ = pd.DataFrame(steps, columns=["step", "criterion", "df"])
         self._refit(values, y, names, terms, sample_weight)
