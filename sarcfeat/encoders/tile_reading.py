@@ -302,7 +302,9 @@ def _read_one(
     try:
         pixels = slide.read(x, y, layout.size, mpp=layout.mpp)
     except InputCorrupt as error:
-        return ReadTile(index, None, "corrupt", str(error))
+        # What the reader advises is said once, for the slide.
+        detail = str(error).partition(" Copy the file again")[0]
+        return ReadTile(index, None, "corrupt", detail)
     return _prepared(index, pixels, prepare)
 
 

@@ -30,7 +30,10 @@ from sarcfeat.exceptions import (
 from sarcfeat.io import slide as slide_module
 from sarcfeat.io.regions import Regions
 from sarcfeat.io.slide import open_slide
+from sarcfeat.nets import save_net
+from sarcfeat.store import FeatureStore
 from tests.encoders.slides import slide, spoil_tile, tissue, write_slide
+from tests.store.fake_slides import box, write_geojson
 
 BOX = (64, 64, 704, 448)  # whole tiles of 64 pixels: 10 × 6
 
@@ -400,6 +403,55 @@ def test_a_registered_net_is_found_by_worker_processes(path):
     assert again.net == made.net
     a, b = (e.encode_slide(path).features for e in (made, again))
     assert np.array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_a_store_keeps_the_bags_and_knows_another_weights_file(path, picture, tmp_path):
+    """Fault 49 as a store sees it, and a slide without tissue beside one with."""
+    empty = write_slide(tmp_path / "S12.tif", slide(300, 300, []))
+    spoilt = write_slide(tmp_path / "S13.tif", picture)
+    for column in range(7):
+        spoil_tile(spoilt, column, 1)
+    drawn = write_geojson(tmp_path / "S1.geojson", box("C", 0, 0, 352, 600))
+    files = {"P1": path, "P2": empty, "P3": spoilt}
+    slides = pd.DataFrame({"patient": list(files), "path": map(str, files.values())})
+    linear = TileNet("linear", _linear, 4, size=64)
+    ids = []
+    with FeatureStore(tmp_path / "study") as store:
+        store.add_patients(pd.DataFrame({"age": [1, 2, 3]}, index=list(files)))
+        store.add_slides(slides)
+        store.add_annotations(
+            pd.DataFrame({"patient": ["P1"], "path": [str(drawn)]}), names={"C": ["C"]}
+        )
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            save_net(tmp_path / "linear.safetensors", _linear())
+            made = SlideTiles(tmp_path / "linear.safetensors", net=linear, size=64)
+            report = store.encode(made, progress=False)
+            ids.append(report.extractors["linear"])
+            assert (report.encoded, report.failed) == (2, 1), str(report)
+            (failure,) = report.failures.itertuples()
+            assert (failure.patient, failure.code) == ("P3", "InputCorrupt")
+            assert "S13.tif" in failure.reason
+            assert "max_bad" in failure.reason
+        bags = store.matrix(None, features=["linear"], extractor=report.extractors)
+        bags = bags.X["linear.bag"]
+        counts = store.tile_counts(extractor=ids[1])
+    assert len(set(ids)) == 2
+    assert bags[["P2", "P3"]].isna().all()
+    regions = Regions(("C",), (shapely.box(0, 0, 352, 600),))
+    alone = made.encode_slide(path, regions=regions)
+    bag = bags["P1"].load()
+    assert np.array_equal(bag.features, alone.features)
+    assert np.array_equal(bag.coords, alone.coords)
+    kept = counts[(counts["patient"] == "P1") & counts["group"].isin(["A", "B"])]
+    assert kept.groupby("region")["tiles"].sum()["C"] == len(alone)
+
+
+def _linear():
+    return torch.nn.Sequential(
+        torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten(), torch.nn.Linear(12, 4)
+    )
 
 
 REAL = (
