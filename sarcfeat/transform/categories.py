@@ -103,6 +103,11 @@ class Categories(TransformerMixin, BaseEstimator):
         self.levels_: dict[str, list[str]] = {}
         dropped: list[tuple[str, str]] = []
         if not isinstance(X, pd.DataFrame):
+            if self.reference or self.interactions:
+                raise InvalidInput(
+                    "Categories: reference and interactions name columns, and X is an "
+                    f"array without names ({type(X).__name__}). Give a DataFrame."
+                )
             validate_data(self, X, dtype=np.float64)
             self.terms_ = {f"x{i}": [f"x{i}"] for i in range(self.n_features_in_)}
             self.dropped_ = reasons(dropped)

@@ -113,3 +113,22 @@ def test_names_that_are_not_there_are_refused(X):
         Categories({"histolgy": "LMS"}).fit(X)
     with pytest.raises(InvalidInput, match=r"no patient of the reference level 'lms'"):
         Categories({"histology": "lms"}).fit(X)
+
+
+def test_names_are_refused_where_columns_have_none():
+    with pytest.raises(InvalidInput, match=r"name columns.*array without names"):
+        Categories(interactions=[("age", "grade")]).fit(np.ones((3, 2)))
+
+
+def test_an_interaction_bends_the_hazard_ratio_of_one_by_the_other():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"age": rng.normal(size=600), "grade": rng.choice(["low", "high"], 600)}
+    )
+    slope = np.where(X["grade"] == "high", 1.0, 0.0)
+    y = make_y(np.ones(600), rng.exponential(np.exp(-slope * X["age"])) + 1e-6)
+    coder = Categories({"grade": "low"}, interactions=[("age", "grade")])
+    table = make_pipeline(coder, CoxPH()).fit(X, y)[-1].summary_
+    assert list(table.index) == ["age", "grade=high", "age:grade=high"]
+    assert table.loc["age:grade=high", "coef"] == pytest.approx(1, abs=0.2)
+    assert abs(table.loc["age", "coef"]) < 0.2
