@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -299,7 +299,7 @@ class Variable:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
     def effect_of(
-        self, column: Any, patients: Sequence[Any]
+        self, column: Any, patients: Iterable[Any]
     ) -> npt.NDArray[np.float64]:
         """Return what each patient's value adds to the linear predictor.
 
@@ -331,7 +331,7 @@ class Variable:
             return np.asarray(x * self.coefficient)
         return np.asarray(spline_basis(x, self.knots) @ np.array(self.curve))
 
-    def design(self, column: Any, patients: Sequence[Any]) -> npt.NDArray[np.float64]:
+    def design(self, column: Any, patients: Iterable[Any]) -> npt.NDArray[np.float64]:
         """Return the columns whose product with :attr:`weights` is the effect.
 
         Parameters
@@ -349,7 +349,7 @@ class Variable:
         numbers = self._numbers(column, patients)
         return spline_basis(numbers, self.knots) if self.knots else numbers[:, None]
 
-    def _numbers(self, column: Any, patients: Sequence[Any]) -> npt.NDArray[np.float64]:
+    def _numbers(self, column: Any, patients: Iterable[Any]) -> npt.NDArray[np.float64]:
         numbers = np.asarray(column, dtype=float)
         bad = ~np.isfinite(numbers)
         if bad.any():
@@ -362,7 +362,7 @@ class Variable:
         return numbers
 
     def _which_level(
-        self, column: Any, patients: Sequence[Any]
+        self, column: Any, patients: Iterable[Any]
     ) -> npt.NDArray[np.intp]:
         place = {value: i for i, value in enumerate(self.values)}
         for patient, level in zip(patients, column, strict=True):

@@ -111,6 +111,85 @@ def test_2003_follows_its_formula_by_hand():
 
 
 @pytest.mark.parametrize(
+    ("name", "effects"),
+    [
+        ("grade", {"high": 0, "low": -0.96882638}),
+        ("depth", {"deep": 0, "superficial": -0.25283017}),
+        (
+            "location",
+            {
+                "head and neck": 0,
+                "lower extremity": -0.96487627,
+                "retro-intra-abdominal": -0.45219689,
+                "trunk": -0.55362894,
+                "upper extremity": -1.0460627,
+                "visceral": -0.19709084,
+            },
+        ),
+        (
+            "histology",
+            {
+                "fibrosarcoma": 0,
+                "leiomyosarcoma": 1.256304,
+                "liposarcoma": 0.86376689,
+                "mfh": 0.84095501,
+                "mpnst": 2.0887329,
+                "other": 1.2993295,
+                "synovial": 1.7930444,
+            },
+        ),
+        ("size", {5.0: 0, 9.9: 0.74191358, 10.5: 1.3331259}),
+    ],
+)
+def test_every_level_of_2003(name, effects):
+    X = patients(**{name: list(effects)})
+    lp = MSKCC2003().fit(X).linear_predictor(X)
+    np.testing.assert_allclose(lp - lp[0], list(effects.values()), atol=1e-12)
+
+
+def test_the_spline_of_age_of_2003():
+    age = np.array([25.0, 40, 60, 80])
+    base = {**CHECK, "size": 4.0, "histology": "fibrosarcoma"}
+    X = patients({**base, "location": "head and neck"}, age=age)
+    bent = (
+        0.024251435 * age
+        - 0.0000052683762 * np.maximum(age - 27.80384, 0) ** 3
+        + 0.000013633246 * np.maximum(age - 57.8137, 0) ** 3
+        - 0.0000083648697 * np.maximum(age - 76.71456, 0) ** 3
+    )
+    found = MSKCC2003().fit(X).linear_predictor(X)
+    np.testing.assert_allclose(found, bent, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [
+        ("fnclcc", {"1": 0, "2": 75, "3": 100}),
+        (
+            "histology",
+            {
+                "solitary fibrous tumour": 0,
+                "mpnst": 5,
+                "dedifferentiated liposarcoma": 7.5,
+                "leiomyosarcoma": 20,
+                "other": 21.75,
+                "ups": 25.5,
+                "well-differentiated liposarcoma": 41.75,
+            },
+        ),
+        ("multifocal", {"no": 0, "yes": 26.75}),
+        ("resection", {"complete": 0, "incomplete": 15}),
+        ("age", {50: 0, 10: 14, 30: 6.75, 60: 2.5, 70: 12, 80: 23.75, 90: 36}),
+        ("size", {10: 0, 12: 6, 14: 11, 16: 15.5, 20: 21.5, 30: 26, 40: 24.75}),
+    ],
+)
+def test_the_digitised_points_of_gronchi(name, points):
+    X = patients(RETROPERITONEAL, **{name: list(points)})
+    found = Gronchi2013().fit(X).points(X)
+    np.testing.assert_allclose(found - found[0], list(points.values()), atol=1e-9)
+
+
+@pytest.mark.parametrize(
     ("model", "base"),
     [
         (MSKCC2002(), CHECK),
