@@ -1,6 +1,11 @@
 """Small slides drawn for tests: pink tissue with dark nuclei on white glass."""
 
 import numpy as np
+import torch
+
+from sarcfeat.encoders import SlideTiles, TileNet
+
+BOX = (64, 64, 704, 448)  # whole tiles of 64 pixels: 10 × 6
 
 
 def tissue(height, width, seed=0):
@@ -62,3 +67,27 @@ def spoil_tile(path, column, row, *, level=0):
     with open(path, "r+b") as file:
         file.seek(start)
         file.write(b"\x00" * count)
+
+
+class Means(torch.nn.Module):
+    """The mean colours of a tile's four quarters: 12 numbers."""
+
+    def forward(self, x):
+        return torch.nn.functional.adaptive_avg_pool2d(x, 2).flatten(1)
+
+
+class Huge(Means):
+    """Too much for float16 where a tile is dark."""
+
+    def forward(self, x):
+        found = super().forward(x)
+        return torch.where(found.mean(dim=1, keepdim=True) < 120, 1e5 * found, found)
+
+
+def net(module=Means):
+    return TileNet("means", module, 12, mean=(0.0,) * 3, sd=(1 / 255,) * 3)
+
+
+def encoder(module=Means, **more):
+    told = {"net": net(module), "size": 64, "dtype": "float32", "n_threads": 1}
+    return SlideTiles("random", **{**told, **more})
