@@ -146,6 +146,19 @@ def test_json_brings_every_number_back_exactly(tmp_path):
     assert json.loads(text)["schema_version"] == 2
 
 
+def test_a_document_of_the_first_version_is_read():
+    parts = json.loads(make().to_json())
+    for name in ("kind", "uncertainty", "note"):
+        del parts[name]
+    for variable in parts["variables"]:
+        for name in ("knots", "curve", "columns", "limits"):
+            del variable[name]
+    old = Nomogram.from_json(json.dumps({**parts, "schema_version": 1}))
+    assert old.predict(PATIENTS).equals(make().predict(PATIENTS))
+    with pytest.warns(OutsideRange, match="20 to 80"):  # the ends of the axis
+        old.predict(PATIENTS.assign(age=90.0))
+
+
 def test_json_of_something_else_is_refused(tmp_path):
     parts = json.loads(make().to_json())
     with pytest.raises(InvalidInput, match=r"version 9 .* reads versions 1 and 2"):
