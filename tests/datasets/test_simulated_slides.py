@@ -80,6 +80,23 @@ def test_regions_of_both_formats_lie_where_they_were_planned(tmp_path):
         assert set(labels[0]) == {0, 1, 2, 3}
 
 
+def test_a_tile_with_its_centre_in_r_shows_no_tumour():
+    steps = np.arange(112, 1536, 224)
+    centres = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    for seed in range(12):
+        plan = plan_slide([seed], side=1536, mpp=0.25, level=0.5, around=0.5)
+        ring = plan.regions.polygons[2]
+        counts = np.bincount(plan.regions.label(centres), minlength=4)
+        assert counts[1:].min() >= 1, (plan.kind, counts)
+        # A tile reaches 112 pixels to each side.
+        assert ring.distance(plan.tumour) > 112 + 18
+
+
+def test_what_lies_around_says_nothing_in_a_small_cohort_either():
+    truth = make_slides(n=40, size=256, slides=1).truth
+    assert abs(truth["aggressiveness"].corr(truth["around"])) < 0.12
+
+
 def test_windows_are_painted_alike_alone_and_together():
     plan = plan_slide([3], side=900, mpp=0.25, level=0.8, around=0.2)
     scanner = SlideScanner.draw(np.random.default_rng(0))
