@@ -106,7 +106,7 @@ def test_the_same_bits_for_any_threads_and_batch_size(path, mpp, monkeypatch):
     first = SlideTiles("random", n_threads=1, **told).encode_slide(
         path, regions=regions
     )
-    assert len(first) > 7
+    assert len(first) > 4  # more than one batch
     for more in ({"n_threads": 4}, {"n_threads": 3, "batch_size": 1}):
         made = SlideTiles("random", **more, **told)
         other = made.encode_slide(path, regions=regions)
