@@ -12,6 +12,7 @@ import pandas as pd
 import sarcfeat.estimators
 import sarcfeat.transform
 from sarcfeat.estimators import *  # noqa: F403
+from sarcfeat.io import BagArray
 from sarcfeat.store import Readings
 from sarcfeat.survival import make_y
 from sarcfeat.transform import *  # noqa: F403
@@ -21,9 +22,11 @@ TRAIN = np.sort(TRAIN.ravel())
 TEST = np.setdiff1d(np.arange(N), TRAIN)
 PATIENTS = [f"SECRETID{i:03}" for i in range(N)]
 COMMON = {"random_state": 0}
+NET = {"epochs": 2, "width": 8, "device": "cpu", **COMMON}
 
 # Name: (parameters, target, whether the site stands in X).
 SETTINGS = {
+    "AttentionMIL": (NET, "survival", False),
     "Categories": ({}, None, True),
     "CauseSpecificCox": ({}, "survival", False),
     "ComBat": ({}, None, True),
@@ -46,21 +49,25 @@ SETTINGS = {
     "LassoLogistic": ({"cv": 3, "n_lambda": 20, **COMMON}, "binary", False),
     "Logistic": ({}, "binary", False),
     "MRMR": ({"k": 3}, "survival", True),
+    "MeanPoolCox": ({"cv": 3, **COMMON}, "survival", False),
     "MedianCut": ({}, None, True),
     "MedianImputer": ({}, None, False),
     "OptimalCut": ({}, "survival", True),
     "ParametricAFT": ({}, "survival", False),
     "RandomSurvivalForest": ({"n_estimators": 3, **COMMON}, "survival", False),
+    "RegionScores": ({"cv": 3, **COMMON}, "survival", False),
     "RestrictedCubicSpline": ({}, None, True),
     "RidgeCox": ({"cv": 3, "n_lambda": 20, **COMMON}, "survival", False),
     "RiskScore": ({"cv": 3, **COMMON}, "survival", False),
     "RobustClip": ({}, None, True),
     "StepwiseCox": ({}, "survival", False),
     "SurvivalSVM": (COMMON, "survival", False),
+    "TransformerPool": ({**NET, "heads": 2}, "survival", False),
     "UnivariateCoxFilter": ({"alpha": 0.5}, "survival", True),
     "UnivariateLogisticFilter": ({"alpha": 0.5}, "binary", True),
     "ZScore": ({}, None, True),
 }
+BAGS = ("AttentionMIL", "MeanPoolCox", "RegionScores", "TransformerPool")
 NAMES = sorted(
     {*sarcfeat.transform.__all__, *sarcfeat.estimators.__all__} - {"columns"}
 )
@@ -95,6 +102,25 @@ def semantic(frame):
     return frame.assign(**{n: np.where(frame[n] > 0, "high", "low") for n in features})
 
 
+def bagged(frame):
+    """Return references to bags in place of numbers: three tiles about each patient."""
+    values = frame.drop(columns=["site", "r.t1.copy"], errors="ignore")
+    around = np.random.default_rng(7).normal(size=(3, values.shape[1])) / 10
+    codes = np.array([1, 2, 3], np.uint8)
+    bags = [
+        BagArray(patient, (row + around).astype(np.float32), None, codes, tuple("CPR"))
+        for patient, row in zip(values.index, values.to_numpy(), strict=True)
+    ]
+    return pd.DataFrame({"cnn.bag": pd.Series(bags, values.index, dtype=object)})
+
+
+def as_taken(name, frame):
+    """Return what a class takes in place of numbers, where it takes no numbers."""
+    if name == "KappaFilter":
+        return semantic(frame)
+    return bagged(frame) if name in BAGS else frame
+
+
 def make(name, X, *, poison=()):
     """Return an unfitted instance, and the columns of X that it takes."""
     params, _, with_site = SETTINGS[name]
@@ -109,6 +135,8 @@ def make(name, X, *, poison=()):
         extra = {"readings": found}
     if name == "RiskScore":
         extra = {"estimator": CoxPH()}  # noqa: F405
+    if name == "RegionScores":
+        extra = {"estimator": MeanPoolCox(cv=2, n_lambda=5)}  # noqa: F405
     if name == "LassoCoxSelector":
         lasso = LassoCox(cv=3, n_lambda=20, random_state=0)  # noqa: F405
         extra = {"estimator": lasso}

@@ -126,7 +126,9 @@ class _Trail:
         """Keep a solution and return whether there is more to do."""
         deviance = 2.0 * (self.saturated - log_likelihood)
         self.betas.append(beta.copy())
-        self.ratios.append(1.0 - deviance / self.null_deviance)
+        # Nothing is to be explained where each event was alone at risk.
+        null = self.null_deviance
+        self.ratios.append(1.0 - deviance / null if null > 0 else 0.0)
         self.steps = 0
         if len(self.betas) == len(self.lambdas):
             return False

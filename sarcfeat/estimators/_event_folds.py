@@ -12,7 +12,7 @@ from sarcfeat.exceptions import FewEvents, InvalidInput, NoEvents
 from sarcfeat.splits import EventStratifiedKFold
 from sarcfeat.survival import make_y
 
-__all__ = ["Fold", "event_folds"]
+__all__ = ["Fold", "event_folds", "refuse_partial"]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -77,3 +77,14 @@ def _numbered(
         )
         cv = n_events
     return list(EventStratifiedKFold(cv, random_state=random_state).split(X, y))
+
+
+def refuse_partial(folds: list[Fold], n: int, who: str) -> None:
+    """Refuse folds that do not hold every patient out exactly once."""
+    times = np.bincount(np.concatenate([test for _, test in folds]), minlength=n)
+    if (times != 1).any():
+        raise InvalidInput(
+            f"{who}: cv holds out {int((times == 0).sum())} of {n} patients never and "
+            f"{int((times > 1).sum())} more than once; each must be held out once. Use "
+            "a splitter such as EventStratifiedKFold, without repeats."
+        )

@@ -27,7 +27,7 @@ from sarcfeat._validation import (
     listed,
     select_columns,
 )
-from sarcfeat.estimators._event_folds import Fold, event_folds
+from sarcfeat.estimators._event_folds import Fold, event_folds, refuse_partial
 from sarcfeat.estimators._glm_curve import class_folds
 from sarcfeat.exceptions import InvalidInput, NoEvents, NothingSelected
 from sarcfeat.survival import check_y, make_y
@@ -176,7 +176,7 @@ class RiskScore(TransformerMixin, BaseEstimator):
         folds: list[Fold] = []
         if self.cv is not None:
             folds = self._folds(X, y)
-            _refuse_partial(folds, len(X))
+            refuse_partial(folds, len(X), "RiskScore")
         self._fit_final(X, y)
         self.constant_folds_ = 0
         risk = self._cross_fit(X, y, folds) if folds else self._ask(self.estimator_, X)
@@ -305,14 +305,3 @@ def _rows(X: Any, rows: NDArray[np.intp]) -> Any:
 
 def _constant(risk: Any) -> bool:
     return bool(np.ptp(risk) == 0)
-
-
-def _refuse_partial(folds: list[Fold], n: int) -> None:
-    """Every patient is held out exactly once, or the column would have gaps."""
-    times = np.bincount(np.concatenate([test for _, test in folds]), minlength=n)
-    if (times != 1).any():
-        raise InvalidInput(
-            f"RiskScore: cv holds out {int((times == 0).sum())} of {n} patients never "
-            f"and {int((times > 1).sum())} more than once; each must be held out once. "
-            "Use a splitter such as EventStratifiedKFold, without repeats."
-        )

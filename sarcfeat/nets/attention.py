@@ -228,6 +228,8 @@ class BagNet(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    pooled_mean: Tensor
+    pooled_scale: Tensor
 
     def __init__(
         self,
@@ -246,6 +248,10 @@ class BagNet(nn.Module):
         # What turns each number of a tile into mean 0 and deviation 1 in training.
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("scale", torch.ones(dim))
+        # The same of what the pool gives, from patient to patient: they differ far
+        # less than their tiles do, and the risk must not begin blind to it.
+        self.register_buffer("pooled_mean", torch.zeros(width))
+        self.register_buffer("pooled_scale", torch.ones(width))
         self.first = nn.Linear(dim, width)
         more = [
             part
@@ -265,14 +271,40 @@ class BagNet(nn.Module):
         if isinstance(bags, TileStream):
             # One by one, so that no bit depends on who is predicted beside whom.
             return torch.cat([self._risk(self._streamed(p)[None]) for p in bags])
+        return self._risk(self._pooled(bags))
+
+    def _pooled(self, bags: Ragged) -> Tensor:
         logits, values = self.pool(self.embed(bags.tiles))
         pooled = [_weighted(logits[low:high], values[low:high]) for low, high in bags]
-        return self._risk(torch.stack(pooled))
+        return torch.stack(pooled)
+
+    def _patients(self, pooled: Tensor) -> Tensor:
+        """Return what is known of each patient, shape (bags, width)."""
+        if isinstance(self.pool, QueryPool):
+            return self.pool.after(pooled)
+        return pooled.flatten(1)
 
     def _risk(self, pooled: Tensor) -> Tensor:
-        if isinstance(self.pool, QueryPool):
-            return self.head(self.pool.after(pooled))
-        return self.head(pooled.flatten(1))
+        found = self._patients(pooled)
+        return self.head((found - self.pooled_mean) / self.pooled_scale)
+
+    @torch.no_grad()
+    def learn_scales(self, tiles: Iterable[Any], bags: Iterable[Ragged]) -> None:
+        """Learn the scales before training: of tiles, then of what the pool gives.
+
+        Parameters
+        ----------
+        tiles : iterable of ndarray
+            Some tiles of each training patient.
+        bags : iterable of Ragged
+            The training patients.
+        """
+        self.mean, self.scale = _moments(torch.as_tensor(part) for part in tiles)
+        training = self.training
+        self.eval()
+        found = (self._patients(self._pooled(bag)) for bag in bags)
+        self.pooled_mean, self.pooled_scale = _moments(found)
+        self.train(training)
 
     def embed(self, tiles: Tensor) -> Tensor:
         """Return the tiles as the pool sees them."""
@@ -307,6 +339,19 @@ class BagNet(nn.Module):
                 pooled = pooled * fade[..., None] + part
             top = high
         return (pooled / total[..., None]).to(self.first.weight.dtype)
+
+
+def _moments(parts: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation of each column; 1 for one that hardly moves."""
+    n, total, square = 0, torch.zeros(()), torch.zeros(())
+    for part in parts:
+        part = part.double()
+        n += len(part)
+        total, square = total + part.sum(0), square + (part**2).sum(0)
+    mean = total / n
+    deviation = (square / n - mean**2).clamp_min(0).sqrt()
+    flat = deviation <= 1e-6 * mean.abs().clamp_min(1e-6)
+    return mean.float(), deviation.masked_fill(flat, 1.0).float()
 
 
 def _weighted(logits: Tensor, values: Tensor) -> Tensor:

@@ -132,7 +132,9 @@ class Bags:
 
     def pieces(self, row: int) -> Iterator[torch.Tensor]:
         """Return all tiles of one patient, in pieces within the ceiling."""
-        for bag in ahead(self.bags[row].chunks(self.piece, self.regions)):
+        found = self.bags[row].chunks(self.piece, self.regions)
+        # A thread for one piece would have nothing to read ahead.
+        for bag in ahead(found) if self.counts[row] > self.piece else found:
             yield torch.from_numpy(self._checked(bag))
 
     def _size(self, row: int, n: int | None) -> int:

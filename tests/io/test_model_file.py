@@ -35,9 +35,7 @@ def data():
 def test_skops_round_trip_without_a_patient(name, data, tmp_path):
     X, y = data
     step, names = steps.make(name, X)
-    X = X[names]
-    if name == "KappaFilter":
-        X = steps.semantic(X)
+    X = steps.as_taken(name, X[names])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         step.fit(X, steps.target(name, y))

@@ -30,8 +30,7 @@ def poisoned(X, y, how):
 def fitted(name, X, y, poison=()):
     step, columns = steps.make(name, X, poison=poison)
     train = X[columns].iloc[steps.TRAIN]
-    if name == "KappaFilter":
-        train = steps.semantic(train)
+    train = steps.as_taken(name, train)
     given = steps.target(name, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -59,8 +58,7 @@ def test_applying_a_step_to_new_patients_teaches_it_nothing(name):
     step, train, expected = fitted(name, X, y)
     again, _, _ = fitted(name, X, y)
     everybody = poisoned(X, y, POISONS[0])[0]
-    if name == "KappaFilter":
-        everybody = steps.semantic(everybody)
+    everybody = steps.as_taken(name, everybody)
     found = steps.apply(step, everybody[list(train.columns)])
     # A patient's own row alone decides what becomes of it.
     rows = np.asarray(found)[steps.TRAIN]

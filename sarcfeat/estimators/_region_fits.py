@@ -1,0 +1,56 @@
+"""One fit and one prediction of a model on bags, the same in any worker."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sarcfeat.exceptions import NoEvents
+
+__all__ = ["fit_held_out", "predict_alone"]
+
+Floats = NDArray[np.float64]
+
+
+def fit_held_out(
+    model: Any,
+    refs: list[Any],
+    y: Any,
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    what: str,
+) -> tuple[Any, Floats]:
+    """Fit one model by one thread, and predict those held out."""
+    try:
+        with _one_thread(model):
+            model.fit(_column([refs[i] for i in train]), y[train])
+    except NoEvents as error:
+        error.add_note(f"In RegionScores, {what}.")
+        raise
+    if not len(test):
+        return model, np.empty(0)
+    return model, predict_alone(model, [refs[i] for i in test])
+
+
+def predict_alone(model: Any, refs: list[Any]) -> Floats:
+    """Predict by one thread."""
+    with _one_thread(model):
+        return np.asarray(model.predict(_column(refs)), dtype=float)
+
+
+def _one_thread(model: Any) -> Any:
+    if not hasattr(model, "device"):  # a model without torch
+        return nullcontext()
+    from sarcfeat.encoders.forward import one_thread
+
+    return one_thread()
+
+
+def _column(refs: list[Any]) -> pd.DataFrame:
+    # Labelled by patient, for messages.
+    index = [str(ref.patient) for ref in refs]
+    return pd.DataFrame({"bag": pd.Series(refs, index=index, dtype=object)})
