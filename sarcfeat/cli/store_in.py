@@ -196,7 +196,7 @@ def add_masks(
 def add_bags(
     store: Store,
     source: Annotated[Path, typer.Argument(help="Folder of HDF5 bags, or a manifest.")],
-    format: Annotated[str, typer.Option(help="trident or clam.")],
+    format: Annotated[str, typer.Option(help="trident, clam or stamp.")],
     extractor: Annotated[str, typer.Option(help="What made them, such as uni2.")],
     pattern: Annotated[
         str | None, typer.Option(help="Where files lie, with {patient} and {slide}.")

@@ -85,16 +85,20 @@ class BagPart:
         Its name.
     path : str
         The file.
-    layout : {"safetensors", "trident", "clam"}
+    layout : {"safetensors", "trident", "clam", "stamp"}
         Who wrote it: this package, or the tool of that name (HDF5).
     tiles : int
         How many it holds.
+    labels : str, optional
+        Of another tool's bag: a bag of no numbers with each tile's place in pixels of
+        level 0 and its region.
     """
 
     slide: str
     path: str
     layout: str
     tiles: int
+    labels: str | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +228,7 @@ class BagRef:
         parts = []
         for part, one in zip(self.parts, self._held(regions), strict=True):
             rows = slice(None) if one.wanted is None else one.wanted
-            coords = one.file.coords()[rows]
+            coords = one.coords()[rows]
             words = np.array(["", *one.names], dtype=object)
             codes = np.zeros(len(coords), np.uint8)
             if one.codes is not None:
@@ -315,6 +319,10 @@ class _Held:
     codes: Array | None
     wanted: Rows | None
     names: tuple[str, ...] = field(default=())
+    labels: BagFile | None = None
+
+    def coords(self) -> Array:
+        return (self.labels or self.file).coords()
 
     @property
     def count(self) -> int:
@@ -331,7 +339,7 @@ class _Held:
                 out = np.empty((len(once), self.file.dim), self.file.dtype)
                 self._features(once, out)
                 bag.features[here] = out[back]
-            bag.coords[here] = self.file.coords()[rows]
+            bag.coords[here] = self.coords()[rows]
         except (InputMissing, InputCorrupt) as error:
             raise type(error)(f"{self.who}: {error}") from error
         if self.codes is not None:
@@ -360,14 +368,21 @@ def _open(bag: BagRef, part: BagPart, regions: Sequence[str] | None) -> _Held:
                 f"{part.path} holds {file.n:,} × {file.dim:,} numbers; the reference "
                 f"says {part.tiles:,} × {bag.dim:,}. Make the matrix again."
             )
+        labels = None if part.labels is None else open_bag(part.labels)
+        if labels is not None and labels.n != file.n:
+            raise InputCorrupt(
+                f"{part.labels} places {labels.n:,} tiles; {part.path} holds "
+                f"{file.n:,}. Add the bag again with store.add_bags."
+            )
         names: tuple[str, ...] = ()
         codes: Array | None = None
-        if isinstance(file, BagFile):
-            names, codes = file.region_names, file.region()
+        told = labels or file
+        if isinstance(told, BagFile):
+            names, codes = told.region_names, told.region()
     except (InputMissing, InputCorrupt) as error:
         raise type(error)(f"{who}: {error}") from error
     if regions is None:
-        return _Held(who, file, codes, None, names)
+        return _Held(who, file, codes, None, names, labels)
     if codes is None:
         raise InvalidInput(
             f"{who}: its tiles have no regions ({part.path}), and {listed(regions)} "
@@ -375,4 +390,5 @@ def _open(bag: BagRef, part: BagPart, regions: Sequence[str] | None) -> _Held:
             "for all tiles with regions=None."
         )
     known = [1 + names.index(name) for name in regions if name in names]
-    return _Held(who, file, codes, np.flatnonzero(np.isin(codes, known)), names)
+    wanted = np.flatnonzero(np.isin(codes, known))
+    return _Held(who, file, codes, wanted, names, labels)

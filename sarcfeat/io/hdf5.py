@@ -1,9 +1,9 @@
-"""Bags that TRIDENT or CLAM wrote, read where they lie."""
+"""Bags that TRIDENT, CLAM or STAMP wrote, read where they lie."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,26 @@ from sarcfeat.exceptions import InputCorrupt, InputMissing, InvalidInput
 
 __all__ = ["LAYOUTS", "HDF5Bag", "count_bad_rows", "open_hdf5"]
 
-LAYOUTS = ("trident", "clam")
+LAYOUTS = ("trident", "clam", "stamp")
 CHUNK = 8192
+# Of STAMP before it wrote units: tiles of 224 pixels, which were 256 µm.
+LEGACY_PX, LEGACY_UM = 224, 256.0
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class HDF5Bag:
-    """What an HDF5 file with ``features`` and ``coords`` holds."""
+    """What an HDF5 file with features and ``coords`` holds.
+
+    Attributes
+    ----------
+    told : dict of str to str
+        Attributes of the file and of its coordinates.
+    name : str
+        The dataset of features: ``feats`` where STAMP wrote it.
+    um : float or None
+        Micrometres per unit of the coordinates; None where these are pixels.
+    """
 
     path: str
     dtype: np.dtype[Any]
@@ -29,11 +41,13 @@ class HDF5Bag:
     dim: int
     lead: int
     told: dict[str, str]
+    name: str = "features"
+    um: float | None = None
 
     def features(self, rows: Array | None, out: Array) -> None:
         """Copy all tiles' features, or those of some rows, into `out`."""
         with _opened(self.path) as file:
-            held = file["features"]
+            held = file[self.name]
             # Rows one by one cost more than the whole from about a tenth on.
             if rows is None or 10 * len(rows) > self.n:
                 whole = held[0] if self.lead else held[()]
@@ -42,11 +56,30 @@ class HDF5Bag:
                 out[:] = held[0, rows] if self.lead else held[rows]
 
     def coords(self) -> Array:
-        """Return the coordinates of all tiles."""
+        """Return the coordinates of all tiles: pixels of level 0, of STAMP whole µm."""
+        return np.rint(self.corners()).astype(np.int64)
+
+    def corners(self) -> Array:
+        """Return the coordinates of all tiles, in pixels or (STAMP) in micrometres."""
         with _opened(self.path) as file:
             held = file["coords"]
             found = held[0] if held.ndim == 3 else held[()]
-        return np.asarray(found, dtype=np.int64)[:, :2]
+        return np.asarray(found, np.float64)[:, :2] * (self.um or 1.0)
+
+    def side(self) -> float | None:
+        """Return the side of a tile, in the unit of :meth:`corners`.
+
+        As the file says or, where it does not, the step between neighbours.
+        """
+        for name in ("patch_size_level0", "tile_size_um", "tile_size"):
+            if name in self.told and (self.um is None) == name.startswith("patch"):
+                return float(self.told[name])
+        if self.um is not None and self.um != 1.0:
+            return LEGACY_UM
+        places = self.corners()
+        steps = [np.diff(np.unique(places[:, axis])) for axis in (0, 1)]
+        found = [float(step.min()) for step in steps if len(step)]
+        return min(found) if found else None
 
 
 def _opened(path: str) -> Any:
@@ -77,16 +110,24 @@ def open_hdf5(path: str) -> HDF5Bag:
     InputMissing, InputCorrupt
         There is no such file; it is truncated, or lacks one of the two datasets.
     InvalidInput
-        Features and coordinates differ in length.
+        Features and coordinates differ in length, or the unit of STAMP's coordinates
+        is not known.
+
+    References
+    ----------
+    KatherLab/STAMP, ``modeling/data.py``: ``feats``, ``coords`` in µm, and the
+    attributes ``unit``, ``tile_size_um`` (before: ``tile_size``).
     """
     with _opened(path) as file:
-        lacking = [name for name in ("features", "coords") if name not in file]
+        name = "feats" if "feats" in file and "features" not in file else "features"
+        lacking = [part for part in (name, "coords") if part not in file]
         if lacking:
             raise InputCorrupt(
                 f"{path} has no dataset {lacking[0]!r}; it has {sorted(file)}. A bag "
-                "of TRIDENT or CLAM has 'features' and 'coords'."
+                "of TRIDENT or CLAM has 'features' and 'coords', one of STAMP 'feats' "
+                "and 'coords'."
             )
-        features, coords = file["features"], file["coords"]
+        features, coords = file[name], file["coords"]
         lead = int(features.ndim == 3 and features.shape[0] == 1)
         if features.ndim - lead != 2:
             raise InvalidInput(
@@ -100,15 +141,33 @@ def open_hdf5(path: str) -> HDF5Bag:
                 f"{path}: {n:,} tiles have features and {n_coords:,} have "
                 "coordinates. Extract the slide again."
             )
-        told = {str(key): str(value) for key, value in coords.attrs.items()}
-        return HDF5Bag(path, np.dtype(features.dtype), int(n), int(dim), lead, told)
+        attributes = [*file.attrs.items(), *coords.attrs.items()]
+        told = {str(key): str(value) for key, value in attributes}
+        dtype = np.dtype(features.dtype)
+        bag = HDF5Bag(path, dtype, int(n), int(dim), lead, told, name)
+    return bag if name == "features" else replace(bag, um=_unit(bag))
+
+
+def _unit(bag: HDF5Bag) -> float:
+    """Return the micrometres per unit of STAMP's coordinates."""
+    unit = bag.told.get("unit")
+    if unit == "um":
+        return 1.0
+    step = bag.side()
+    if unit is None and step is not None and round(step) == LEGACY_PX:
+        return LEGACY_UM / LEGACY_PX
+    raise InvalidInput(
+        f"{bag.path}: the unit of its coordinates is {unit!r} and their step {step}; "
+        "expected STAMP's 'um', or steps of 224. Extract the slide again with a newer "
+        "STAMP."
+    )
 
 
 def count_bad_rows(bag: HDF5Bag) -> int:
     """Count the tiles with NaN or infinite numbers, reading the file once."""
     bad = 0
     with _opened(bag.path) as file:
-        held = file["features"]
+        held = file[bag.name]
         for start in range(0, bag.n, CHUNK):
             rows = slice(start, start + CHUNK)
             part = held[0, rows] if bag.lead else held[rows]

@@ -37,6 +37,7 @@ class HeldPart(NamedTuple):
     acquired_at: int | None
     written_at: int
     labels: str | None
+    labels_checksum: str | None
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def held_parts(
     """Return the current bags of an extractor, by patient and slide."""
     rows = db.rows(
         "SELECT s.patient_id, s.name, e.uri, e.layout, e.n_rows, e.dim, u.unit_id, "
-        "e.checksum, epoch_us(s.acquired_at), epoch_us(u.written_at), e.coords_uri "
+        "e.checksum, epoch_us(s.acquired_at), epoch_us(u.written_at), e.coords_uri, "
+        "e.coords_checksum "
         f"{LIVE_BAGS} AND u.extractor_id = ? "
         "ORDER BY s.patient_id, s.name, s.slide_id",
         [extractor],
@@ -128,7 +130,7 @@ def read_bags(
         missing=missing,
         units=[part.unit_id for part in flat],
         identity={
-            patient: [[part.unit_id, part.checksum] for part in parts]
+            patient: [[p.unit_id, p.checksum, *_marks(p)] for p in parts]
             for patient, parts in used.items()
         },
         provenance=_provenance(db, name, chosen, used),
@@ -140,6 +142,11 @@ def read_bags(
     )
 
 
+def _marks(part: HeldPart) -> list[str]:
+    """Return the hash of what places and labels another tool's tiles."""
+    return [] if part.labels_checksum is None else [part.labels_checksum]
+
+
 def store_of(db: Connection) -> Path:
     """Return the store's folder, of a published copy of the catalogue too."""
     folder = db.path.parent
@@ -148,7 +155,13 @@ def store_of(db: Connection) -> Path:
 
 def _reference(store: Path, patient: str, parts: list[HeldPart]) -> BagRef:
     slides = tuple(
-        BagPart(part.slide, str(store / part.uri), part.layout, part.tiles)
+        BagPart(
+            part.slide,
+            str(store / part.uri),
+            part.layout,
+            part.tiles,
+            None if part.labels is None else str(store / part.labels),
+        )
         for part in parts
     )
     return BagRef(patient, slides, parts[0].dim)

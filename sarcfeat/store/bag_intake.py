@@ -47,6 +47,7 @@ SLIDE = {
 UNIT = {
     "unit_id": "VARCHAR",
     "image_id": "VARCHAR",
+    "mask_id": "VARCHAR",
     "extractor_id": "VARCHAR",
     "run_id": "VARCHAR",
     "warnings": "JSON",
@@ -61,6 +62,9 @@ FILE = {
     "checksum": "VARCHAR",
     "layout": "VARCHAR",
     "mtime_ns": "BIGINT",
+    "coords_uri": "VARCHAR",
+    "coords_checksum": "VARCHAR",
+    "tile_px": "DOUBLE",
 }
 RUN = {
     "run_id": "VARCHAR",
@@ -220,6 +224,7 @@ def keep_bag(
     dtype = bag.features.dtype.name
     n, dim = bag.features.shape
     row = [unit, inside, n, dim, dtype, size, checksum, "safetensors", None]
+    row += [None, None, None]
     with db.commit(f"bag of {encoder.name}"):
         catalogue(db, slide, extractor, row, f"add_bag {encoder.name}")
     return unit
@@ -260,7 +265,12 @@ def refuse_other_dim(db: Connection, extractor: str, dim: int, who: str) -> None
 
 
 def catalogue(
-    db: Connection, slide: list[Any], extractor: str, row: list[Any], command: str
+    db: Connection,
+    slide: list[Any],
+    extractor: str,
+    row: list[Any],
+    command: str,
+    annotation: str | None = None,
 ) -> None:
     """Write the rows of a bag whose file is in its place."""
     if not db.rows("SELECT 1 FROM patient WHERE patient_id = ?", [slide[1]]):
@@ -272,5 +282,6 @@ def catalogue(
     db.insert(
         "run", RUN, [[run, "finished", socket.gethostname(), command, json.dumps(env)]]
     )
-    db.insert("unit", UNIT, [[row[0], slide[0], extractor, run, "[]"]])
+    unit = [row[0], slide[0], annotation, extractor, run, "[]"]
+    db.insert("unit", UNIT, [unit])
     db.insert("embedding_file", FILE, [row])

@@ -1,7 +1,8 @@
-"""Bags of TRIDENT and CLAM, catalogued where they lie; a bad one stops no other."""
+"""Bags of TRIDENT, CLAM and STAMP, catalogued in place; a bad one stops no other."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,12 +16,14 @@ from sarcfeat.exceptions import (
 )
 from sarcfeat.io.hdf5 import LAYOUTS, count_bad_rows, open_hdf5
 from sarcfeat.store.bag_intake import catalogue, refuse_other_dim
+from sarcfeat.store.bag_labels import Knowledge, knowledge_of, write_labels
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.files import ATTEMPT, FAILURE_COLUMNS, Report, stat_of
 from sarcfeat.store.identity import digest, file_sha256, unit_id
 from sarcfeat.store.progress import progress_bar
 from sarcfeat.store.slide_sources import Place
+from sarcfeat.store.slides import Slides
 from sarcfeat.store.units import Encoder, register_extractor
 
 __all__ = ["SUFFIXES", "add_places"]
@@ -30,6 +33,7 @@ SUFFIXES = (".h5", ".hdf5")
 
 def add_places(
     db: Connection,
+    store: Path,
     places: list[Place],
     layout: str,
     encoder: Encoder,
@@ -43,11 +47,16 @@ def add_places(
     gone = set(erased_among(db, {place.patient for place in places}))
     mine = [place for place in places if place.patient not in gone]
     failures: list[list[Any]] = []
-    read = 0
+    notes: list[str] = []
+    read, slides, command = 0, Slides(db), f"add_bags {encoder.name}"
     with progress_bar("Reading bags", len(mine), show=progress) as bar:
         for place in mine:
             try:
-                read += _add(db, place, layout, extractor, f"add_bags {encoder.name}")
+                looked, said = _add(
+                    db, store, place, layout, extractor, command, slides
+                )
+                read += looked
+                notes += [f"{place.patient}, slide {place.slide}: {s}" for s in said]
             except MissingDependency:
                 raise
             except (SarcfeatError, OSError) as error:
@@ -66,7 +75,6 @@ def add_places(
             bar.step(not failures or failures[-1][4] != place.path)
     _keep_failures(db, failures, extractor)
     new = sorted({place.patient for place in mine} - known)
-    notes = []
     if known and new:
         notes.append(f"{len(new)} patients have bags and no row: {listed(new)}")
     if gone:
@@ -81,21 +89,28 @@ def add_places(
 
 
 def _add(
-    db: Connection, place: Place, layout: str, extractor: str, command: str
-) -> bool:
-    """Catalogue one bag; return whether its file was read."""
+    db: Connection,
+    store: Path,
+    place: Place,
+    layout: str,
+    extractor: str,
+    command: str,
+    slides: Slides,
+) -> tuple[bool, list[str]]:
+    """Catalogue one bag; return whether its file was read, and what to know of it."""
     if place.refused is not None:
         raise UntrustedFile(place.refused)
     size, mtime = stat_of(place.path)
     held = db.rows(
-        "SELECT e.unit_id, e.bytes, e.mtime_ns, e.checksum, u.image_id "
+        "SELECT e.unit_id, e.bytes, e.mtime_ns, e.tile_px, u.mask_id, u.image_id "
         "FROM embedding_file e JOIN unit u USING (unit_id) JOIN slide s "
         "ON s.slide_id = u.image_id WHERE e.uri = ? AND u.extractor_id = ? "
         "AND s.patient_id = ? AND u.retired_no IS NULL",
         [place.path, extractor, place.patient],
     )
-    if held and held[0][1:3] == (size, mtime):
-        return False
+    known = knowledge_of(db, slides, place)
+    if held and held[0][1:3] == (size, mtime) and not _needs(layout, known, held[0]):
+        return False, []
     bag = open_hdf5(place.path)
     refuse_other_dim(db, extractor, bag.dim, place.path)
     bad = count_bad_rows(bag)
@@ -107,13 +122,16 @@ def _add(
     sha256 = file_sha256(place.path)
     # The slide itself is not at hand: the bag's own bytes stand for it.
     slide = digest("slide", place.patient, place.slide, sha256)
-    unit = unit_id(slide, None, extractor)
+    unit = unit_id(slide, known.annotation, extractor)
+    labels = write_labels(store, extractor, unit, place, bag, known)
     with db.commit("bag in place"):
-        _retire(db, [row for row in held if row[0] != unit])
+        _retire(db, [row for row in held if row[0] != unit], keep=slide)
+        told = [labels.uri, labels.checksum, labels.tile_px]
         if db.rows("SELECT 1 FROM unit WHERE unit_id = ?", [unit]):
             db.update(
-                "UPDATE embedding_file SET uri = ?, mtime_ns = ? WHERE unit_id = ?",
-                [place.path, mtime, unit],
+                "UPDATE embedding_file SET uri = ?, mtime_ns = ?, coords_uri = ?, "
+                "coords_checksum = ?, tile_px = ? WHERE unit_id = ?",
+                [place.path, mtime, *told, unit],
             )
             db.update("UPDATE unit SET retired_no = NULL WHERE unit_id = ?", [unit])
             db.update("UPDATE slide SET retired_no = NULL WHERE slide_id = ?", [slide])
@@ -121,16 +139,27 @@ def _add(
             dtype = bag.dtype.name
             row = [unit, place.path, bag.n, bag.dim, dtype, size, sha256, layout, mtime]
             who = [slide, place.patient, place.slide, None, None]
-            catalogue(db, who, extractor, row, command)
-    return True
+            catalogue(
+                db, who, extractor, [*row, *told], command, annotation=known.annotation
+            )
+    return True, list(labels.notes)
 
 
-def _retire(db: Connection, rows: list[tuple[Any, ...]]) -> None:
+def _needs(layout: str, known: Knowledge, held: tuple[Any, ...]) -> bool:
+    """Whether more is known of a bag now than when it was catalogued."""
+    tile_px, annotation = held[3], held[4]
+    in_um = layout == "stamp" and known.mpp is not None and tile_px is None
+    return in_um or annotation != known.annotation
+
+
+def _retire(db: Connection, rows: list[tuple[Any, ...]], keep: str) -> None:
     for unit, *_, slide in rows:
         for table, key, name in (
             ("unit", "unit_id", unit),
             ("slide", "slide_id", slide),
         ):
+            if name == keep:
+                continue  # the same bag, of which more is known now
             db.update(
                 f"UPDATE {table} SET retired_no = ? WHERE {key} = ?",
                 [db.commit_no, name],

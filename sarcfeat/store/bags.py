@@ -93,16 +93,21 @@ class BagsIn(Handle):
         pattern: str | None = None,
         progress: bool = True,
     ) -> Report:
-        """Catalogue HDF5 bags of TRIDENT or CLAM where they lie.
+        """Catalogue HDF5 bags of TRIDENT, CLAM or STAMP where they lie.
 
-        Nothing is copied. A file that is truncated or has NaN stops no other and is
-        listed; one that has not changed since (size and time) is not read again.
+        No feature is copied. A file that is truncated or has NaN stops no other and is
+        listed; one that has not changed since (size and time) is not read again. Where
+        the store has a slide of the same name with outlines (``add_annotations``), each
+        tile gets the region that holds its centre, in a small file of the store's;
+        after outlines have changed, the same call labels the tiles anew.
+        STAMP's micrometres become pixels where the slide, or a column mpp of the
+        manifest, says how large these are.
 
         Parameters
         ----------
         source : folder, DataFrame or path of a CSV
-            A manifest has the columns patient and path and, if known, slide.
-        format : {"trident", "clam"}
+            A manifest has the columns patient and path and, if known, slide and mpp.
+        format : {"trident", "clam", "stamp"}
             Who wrote them.
         extractor : encoder, str or dict
             What computed them, such as ``"uni_v1"`` or
@@ -119,6 +124,7 @@ class BagsIn(Handle):
         """
         return add_places(
             self._writing,
+            self.path,
             find_places(
                 source, pattern, suffixes=SUFFIXES, example="'{patient}-{slide}.h5'"
             ),

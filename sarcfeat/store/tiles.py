@@ -95,6 +95,7 @@ class Held:
     uri: str
     bytes: int
     unit_id: str
+    labels: str | None
 
 
 def held_bags(db: Connection, patients: list[str]) -> list[Held]:
@@ -104,7 +105,7 @@ def held_bags(db: Connection, patients: list[str]) -> list[Held]:
     one = len(patients) == 1
     rows = db.rows(
         "SELECT s.patient_id, s.name, u.extractor_id, e.n_rows, e.dim, e.dtype, "
-        f"e.layout, e.uri, e.bytes, u.unit_id {LIVE_BAGS} AND "
+        f"e.layout, e.uri, e.bytes, u.unit_id, e.coords_uri {LIVE_BAGS} AND "
         + ("s.patient_id = ?" if one else "list_contains(?::VARCHAR[], s.patient_id)")
         + " ORDER BY s.patient_id, s.name, s.slide_id, u.extractor_id",
         [patients[0] if one else patients],
@@ -216,7 +217,8 @@ def _read(
                 f"catalogue says {bag.n:,} × {bag.dim:,}."
             )
         opened.features(rows, features)
-        places = opened.coords()
+        labels = None if bag.labels is None else open_bag(str(store / bag.labels))
+        places = (labels or opened).coords()
     except (InputMissing, InputCorrupt) as error:
         raise type(error)(
             f"Patient {bag.patient}, slide {bag.slide}: {error}"

@@ -281,3 +281,102 @@ def test_fault_042_fewer_tiles_than_asked_for_are_told(study):
     assert (len(some), some.fewer) == (28, True)
     again = ref.load(n=100, rng=np.random.default_rng(0), replace=True)
     assert (len(again), again.fewer) == (100, True)
+
+
+# Bags of other tools -----------------------------------------------------------------
+
+
+def foreign(path, name="features", scale=1.0, attributes=None, on_coords=None):
+    """Write the tiles of a slide of 256 × 192 pixels as another tool does."""
+    h5py = pytest.importorskip("h5py")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    xs, ys = np.meshgrid(np.arange(0, 256, 32), np.arange(0, 192, 32))
+    coords = np.stack([xs.ravel(), ys.ravel()], axis=1)
+    features = np.random.default_rng(0).normal(size=(len(coords), 6))
+    with h5py.File(path, "w") as file:
+        file[name] = features.astype(np.float32)
+        held = file.create_dataset("coords", data=coords * scale)
+        file.attrs.update(attributes or {})
+        held.attrs.update(on_coords or {})
+    return coords
+
+
+STAMP = {"unit": "um", "tile_size_um": 32 * MPP, "tile_size_px": 224, "extractor": "x"}
+LAYOUTS = {
+    "trident": ({"on_coords": {"patch_size_level0": 32}}, "features"),
+    "clam": ({}, "features"),
+    "stamp": ({"scale": MPP, "attributes": STAMP}, "feats"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_tiles_of_other_tools_get_the_regions_of_their_slide(study, tmp_path, layout):
+    options, name = LAYOUTS[layout]
+    path = tmp_path / "bags" / "P2_a.h5"
+    coords = foreign(path, name, **options)
+    table = pd.DataFrame({"patient": ["P2"], "slide": ["a"], "path": [str(path)]})
+    assert study.add_bags(table, format=layout, extractor="uni").ok == 1
+    ref = study.matrix(None, features="uni").X["uni.bag"]["P2"]
+    whole = ref.load()
+    np.testing.assert_array_equal(whole.coords, coords)
+    assert whole.region_names == ("C", "P", "R")
+    assert np.bincount(whole.region).tolist() == [20, 8, 20]
+    centre = ref.load(regions=["C"])
+    assert (centre.coords + 16).min(axis=0).tolist() == [80, 48]
+    np.testing.assert_array_equal(centre.features, whole.features[whole.region == 1])
+    assert ref.count(["C", "P"]) == 28
+    assert set(ref.places(["P"])["region"]) == {"P"}
+    np.testing.assert_array_equal(study.tiles("P2", "uni", n=None).coords, coords)
+    assert study.add_bags(table, format=layout, extractor="uni").read == 0
+    before = study.matrix(None, features="uni")
+    # Drawn anew: labelled anew, and only then.
+    write_geojson(tmp_path / "drawn" / "P2_a.geojson", box("Centre", 0, 0, 256, 192))
+    study.add_annotations(drawn_again(tmp_path))
+    assert study.add_bags(table, format=layout, extractor="uni").read == 1
+    after = study.matrix(None, features="uni")
+    assert after.X["uni.bag"]["P2"].count(["C"]) == 48
+    assert after.matrix_id != before.matrix_id
+    assert study.matrix_by_id(before.matrix_id).X["uni.bag"]["P2"].count(["C"]) == 8
+    assert study.verify().ok
+    assert study.gc().empty
+    labels = next((study.path / "arrays").rglob("*.labels.safetensors"))
+    content = labels.read_bytes()
+    labels.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert study.verify().patients == ["P2"]
+    study.erase("P2", reason="withdrawal")
+    assert not list((study.path / "arrays").rglob("*.labels.safetensors"))
+
+
+def drawn_again(root):
+    path = str(root / "drawn" / "P2_a.geojson")
+    return pd.DataFrame({"patient": ["P2"], "slide": ["a"], "path": [path]})
+
+
+def test_stamp_without_its_slide_keeps_micrometres(study, tmp_path):
+    path = tmp_path / "bags" / "P4.h5"
+    coords = foreign(path, "feats", scale=MPP, attributes=STAMP)
+    table = pd.DataFrame({"patient": ["P4"], "path": [str(path)]})
+    report = study.add_bags(table, format="stamp", extractor="uni")
+    assert any("stay in µm" in note and "P4" in note for note in report.notes)
+    ref = study.matrix(None, features="uni").X["uni.bag"]["P4"]
+    np.testing.assert_array_equal(ref.load().coords, coords * MPP)
+    assert study.add_bags(table, format="stamp", extractor="uni").read == 0
+    # Told later, in a manifest.
+    told = study.add_bags(table.assign(mpp=MPP), format="stamp", extractor="uni")
+    assert (told.read, told.notes) == (1, ())
+    ref = study.matrix(None, features="uni").X["uni.bag"]["P4"]
+    np.testing.assert_array_equal(ref.load().coords, coords)
+
+
+def test_stamp_before_it_wrote_units(study, tmp_path):
+    path = tmp_path / "bags" / "P4.h5"
+    coords = foreign(path, "feats", scale=7)  # steps of 224
+    table = pd.DataFrame({"patient": ["P4"], "path": [str(path)], "mpp": [8.0]})
+    study.add_bags(table, format="stamp", extractor="uni")
+    ref = study.matrix(None, features="uni").X["uni.bag"]["P4"]
+    np.testing.assert_array_equal(ref.load().coords, coords)
+    foreign(path, "feats", scale=3)
+    report = study.add_bags(table, format="stamp", extractor="uni")
+    reason = report.failures["reason"].item()
+    for word in ("Patient P4", str(path), "unit of its coordinates is None", "96"):
+        assert word in reason
