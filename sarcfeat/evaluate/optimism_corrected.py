@@ -11,6 +11,8 @@ from sarcfeat.survival import check_y
 
 __all__ = ["optimism_corrected"]
 
+SLOPE = "calibration_slope"
+
 
 def optimism_corrected(
     estimator: Any,
@@ -42,7 +44,8 @@ def optimism_corrected(
     DataFrame
         Indexed by measure: ``apparent, training, test, optimism, corrected, n`` as
         :func:`sarcfeat.metrics.bootstrap_optimism` has them, with ``ci_low, ci_high``:
-        the percentile interval of the apparent measure, moved by the optimism.
+        the percentile interval of the apparent measure, moved by the optimism (of the
+        calibration slope, that of the test values, for its apparent value is 1).
 
     References
     ----------
@@ -73,6 +76,10 @@ def optimism_corrected(
     value = pd.Series(apparent, dtype=float)
     shares = [(1 - level) / 2, (1 + level) / 2]
     limits = inside.quantile(shares) - optimism
+    if SLOPE in limits:
+        # On the patients it was fitted on the slope is always about 1.
+        spread = outside[SLOPE] - outside[SLOPE].mean()
+        limits[SLOPE] = spread.quantile(shares) + value[SLOPE] - optimism[SLOPE]
     return pd.DataFrame(
         {
             "apparent": value,

@@ -19,13 +19,14 @@ from sarcfeat.metrics import (
     brier,
     concordance,
     integrated_brier,
-    resampled_slope,
     time_dependent_auc,
     uno_concordance,
 )
 from sarcfeat.survival import (
     CensoringCurve,
+    RiskSets,
     censoring_curve,
+    fit_cox,
     gives_survival,
     survival_curves,
 )
@@ -97,9 +98,15 @@ class Measures:
         survival = survival_curves(model, X, self.grid)
         scores = None if short else brier(event, time, survival, self.grid)
         found["ibs"] = nan if scores is None else integrated_brier(scores).ibs
-        ones = np.ones((1, len(event)))
-        slope = resampled_slope(event, time, survival[:, -1], ones)
-        return {**found, "calibration_slope": float(slope[0])}
+        return {**found, "calibration_slope": _slope(event, time, survival[:, -1])}
+
+
+def _slope(event: Any, time: Any, survival: Floats) -> float:
+    """Return the calibration slope with Efron's ties, as the models themselves have."""
+    score = np.log(-np.log(np.clip(survival, 1e-300, 1 - 1e-12)))
+    if np.ptp(score) == 0:
+        return float("nan")
+    return float(fit_cox(score[:, None], RiskSets(event, time)).coef[0])
 
 
 def refit(

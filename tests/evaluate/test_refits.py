@@ -144,7 +144,10 @@ def test_measures_by_a_horizon_are_corrected_too(small):
         *("harrell_c", "uno_c", "tdauc", "ibs", "calibration_slope")
     ]
     assert table.loc["calibration_slope", "apparent"] == pytest.approx(1, abs=1e-3)
-    assert table.loc["calibration_slope", "corrected"] < 1
+    slope = table.loc["calibration_slope"]
+    assert slope["corrected"] < 1
+    assert slope["ci_low"] < slope["corrected"] - 0.05
+    assert slope["ci_high"] > slope["corrected"] + 0.05
     assert table.loc["ibs", "optimism"] < 0
     assert (table["n"] == 25).all()
     ranks = optimism_corrected(Nearest(), X, y, at=365, **BOOT)
@@ -169,3 +172,32 @@ def test_what_cannot_be_done_is_refused(small):
         bootstrap_632plus(CoxPH(), X, y, n_bootstrap=0)
     with pytest.raises(InvalidInput, match="horizon 99999 must lie within"):
         optimism_corrected(CoxPH(), X, y, at=99999)
+
+
+@pytest.mark.slow
+def test_optimism_is_that_of_rms_on_the_veterans():
+    """R: rms::validate(cph(...), B=300), seed 1; both are random beyond 0.01."""
+    from sksurv.datasets import load_veterans_lung_cancer
+
+    table, y = load_veterans_lung_cancer()
+    cell = table["Celltype"].astype(str)
+    X = pd.DataFrame(
+        {
+            "age": table["Age_in_years"],
+            "karno": table["Karnofsky_score"],
+            "trt": (table["Treatment"].astype(str) == "test").astype(float),
+            **{level: (cell == level).astype(float) for level in sorted(set(cell))[:3]},
+        }
+    )
+    y = make_y(y["Status"], y["Survival_in_days"])
+    found = optimism_corrected(
+        CoxPH(), X, y, at=180, n_bootstrap=300, random_state=0, progress=False
+    )
+    dxy = 2 * found.loc["harrell_c"] - 1
+    assert dxy["apparent"] == pytest.approx(0.47682871, abs=1e-8)
+    assert dxy["training"] == pytest.approx(0.48438553, abs=0.01)
+    assert dxy["test"] == pytest.approx(0.45678177, abs=0.01)
+    assert dxy["corrected"] == pytest.approx(0.44922495, abs=0.01)
+    slope = found.loc["calibration_slope"]
+    assert slope["apparent"] == pytest.approx(1.0, abs=1e-6)
+    assert slope["corrected"] == pytest.approx(0.8775742, abs=0.02)
