@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sarcfeat.estimators import (
     CoxPH,
     FineGray,
-    FirthCox,
     LassoCox,
     LassoLogistic,
     Logistic,
@@ -56,12 +55,11 @@ def from_points(nomogram, X):
     "model",
     [
         CoxPH(ties="breslow"),
-        FirthCox(),
         StepwiseCox(),
         LassoCox(cv=3, n_lambda=20, random_state=0),
         LassoCox(l1_ratio=0.5, cv=3, n_lambda=20, random_state=0),
     ],
-    ids=["cox", "firth", "stepwise", "lasso", "elastic net"],
+    ids=["cox", "stepwise", "lasso", "elastic net"],
 )
 def test_models_of_a_hazard(data, model):
     X, y = data
