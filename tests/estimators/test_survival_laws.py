@@ -36,7 +36,7 @@ WEIGHED = [
 ]
 SEEDS = st.integers(0, 2**16)
 FEW = settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
