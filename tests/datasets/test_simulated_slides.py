@@ -14,7 +14,7 @@ from sarcfeat.io import named_regions, open_slide, read_annotations
 
 @pytest.fixture(scope="module")
 def cohort():
-    return make_slides(n=10, seed=0, size=1100, slides=2)
+    return make_slides(n=10, seed=0, size=1100, slides=1)
 
 
 def hue_of(region, cohort, patient):
@@ -93,8 +93,8 @@ def test_a_tile_with_its_centre_in_r_shows_no_tumour():
 
 
 def test_what_lies_around_says_nothing_in_a_small_cohort_either():
-    truth = make_slides(n=40, size=256, slides=1).truth
-    assert abs(truth["aggressiveness"].corr(truth["around"])) < 0.12
+    truth = make_slides(n=24, size=256, slides=1).truth
+    assert abs(truth["aggressiveness"].corr(truth["around"])) < 0.2
 
 
 def test_windows_are_painted_alike_alone_and_together():
