@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from sarcfeat.encoders.encoded_slide import EncodedSlide
+from sarcfeat.exceptions import InputCorrupt
 from sarcfeat.io import open_slide
 
 TILE = 32
@@ -57,6 +58,7 @@ class FakeSlides:
     pause: float = 0.0
     noise: bool = False
     victim: str = ""
+    broken: str = ""
     params: dict = field(default_factory=dict)
 
     kind = "slide"
@@ -71,6 +73,8 @@ class FakeSlides:
                 file.write(f"{os.path.basename(path)}\n")
         if self.victim and self.victim in path:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.broken and self.broken in path:
+            raise InputCorrupt(f"{path} has 40 tiles of 50 that cannot be read.")
         time.sleep(self.pause)
         with open_slide(path, mpp=mpp) as slide:
             width, height = slide.dimensions

@@ -50,14 +50,27 @@ def drawn(root):
     return pd.DataFrame({"patient": patients, "slide": "a", "path": paths})
 
 
+def filled(root):
+    store = FeatureStore(root / "study")
+    store.add_patients(clinical(), index_time="surgery")
+    store.add_outcome("mfs", time="days", event="event")
+    store.add_slides(manifest(root), mpp=MPP)
+    store.add_annotations(drawn(root))
+    store.encode(FakeSlides())
+    return store
+
+
 @pytest.fixture
 def study(tmp_path):
-    with FeatureStore(tmp_path / "study") as store:
-        store.add_patients(clinical(), index_time="surgery")
-        store.add_outcome("mfs", time="days", event="event")
-        store.add_slides(manifest(tmp_path), mpp=MPP)
-        store.add_annotations(drawn(tmp_path))
-        store.encode(FakeSlides())
+    """A store of one's own, to change."""
+    with filled(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A store to look at."""
+    with filled(tmp_path_factory.mktemp("slides")) as store:
         yield store
 
 
@@ -65,8 +78,8 @@ def bags(store, **kwargs):
     return store.matrix(None, features=["clinical.age", "tiny"], **kwargs)
 
 
-def test_a_column_of_references(study):
-    m = bags(study, outcome="mfs")
+def test_a_column_of_references(shared):
+    m = bags(shared, outcome="mfs")
     assert m.X.columns.tolist() == ["site", "clinical.age", "tiny.bag"]
     column = m.X["tiny.bag"]
     assert column.dtype == object
@@ -81,8 +94,8 @@ def test_a_column_of_references(study):
     assert m.y["event"].sum() == 2
 
 
-def test_references_are_read_by_regions(study):
-    refs = bags(study).X["tiny.bag"]
+def test_references_are_read_by_regions(shared):
+    refs = bags(shared).X["tiny.bag"]
     centre = refs["P2"].load(regions=["C"])
     assert centre.features.shape == (8, 5)
     assert centre.features.dtype == np.float16
@@ -90,7 +103,7 @@ def test_references_are_read_by_regions(study):
     both = refs["P2"].load(regions=["C", "P"])
     whole = refs["P2"].load()
     np.testing.assert_array_equal(both.features, whole.features)
-    held = study.tiles("P1", n=None)
+    held = shared.tiles("P1", n=None)
     np.testing.assert_array_equal(refs["P1"].load().features, held.features)
 
 
@@ -103,9 +116,10 @@ def test_who_has_no_bag_and_why(study, tmp_path):
     study.add_slides(more, mpp=MPP)
     missing = bags(study).missing.set_index("patient")["reason"]
     assert missing["P4"] == "not encoded yet (slides P4): run store.encode(...)"
-    study.encode(FakeSlides(victim="P4.png"))
+    study.encode(FakeSlides(broken="P4.png"))
     missing = bags(study).missing.set_index("patient")["reason"]
-    assert "P4.png" in missing["P4"]
+    assert missing["P4"].startswith("Patient P4, slide P4: ")
+    assert "40 tiles of 50" in missing["P4"]
     assert study.missing(None, "tiny")["patient"].tolist() == ["P3", "P4"]
     dropped = bags(study, missing="drop")
     assert dropped.X.index.tolist() == ["P1", "P2"]
@@ -162,19 +176,19 @@ def test_the_matrix_id_is_that_of_the_tiles(study, tmp_path):
         assert rows["what"].tolist() == ["value", "unit"]
 
 
-def test_published_copies_give_the_same_references(study):
-    m = bags(study)
-    study.publish()
-    with FeatureStore(study.path, read_only=True) as copy:
+def test_published_copies_give_the_same_references(shared):
+    m = bags(shared)
+    shared.publish()
+    with FeatureStore(shared.path, read_only=True) as copy:
         assert bags(copy).X.equals(m.X)
-        assert copy.tile_counts().equals(study.tile_counts())
+        assert copy.tile_counts().equals(shared.tile_counts())
         assert len(copy.slides()) == 4
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "npz"])
-def test_exported_references_are_json(study, tmp_path, kind):
-    m = bags(study)
-    path = study.export(m, tmp_path / f"m.{kind}")
+def test_exported_references_are_json(shared, tmp_path, kind):
+    m = bags(shared)
+    path = shared.export(m, tmp_path / f"m.{kind}")
     if kind == "npz":
         with np.load(path, allow_pickle=False) as held:
             obs = pd.DataFrame(held["obs"], held["obs_names"])
@@ -194,8 +208,8 @@ def test_exported_references_are_json(study, tmp_path, kind):
     assert cells[2:] == ["", ""]
 
 
-def test_explain_goes_back_to_slide_and_outlines(study, tmp_path):
-    found = study.explain("P1", "tiny")
+def test_explain_goes_back_to_slide_and_outlines(shared, tmp_path):
+    found = shared.explain("P1", "tiny")
     assert found.value == "76 tiles of 2 slides"
     bag = found.chain["bag of slide a"]
     assert (bag["tiles"], bag["file_is_unchanged"]) == (28, True)
@@ -208,7 +222,7 @@ def test_explain_goes_back_to_slide_and_outlines(study, tmp_path):
     assert found.chain["run of slide b"]["seconds"] > 0
     assert json.loads(found.to_json())["feature"] == "tiny.bag"
     with pytest.raises(StoreError, match=r"P4 has no bag of tiny"):
-        study.explain("P4", "tiny.bag")
+        shared.explain("P4", "tiny.bag")
     assert "tiny.bag of patient P1" in str(found)
 
 
@@ -266,8 +280,8 @@ def test_names_of_bags(study):
     assert bags(study, extractor=report.extractors).X["tiny.bag"].notna().sum() == 2
 
 
-def test_fault_048_bags_of_several_slides_are_one_pool(study):
-    ref = bags(study).X["tiny.bag"]["P1"]
+def test_fault_048_bags_of_several_slides_are_one_pool(shared):
+    ref = bags(shared).X["tiny.bag"]["P1"]
     whole = ref.load()
     assert np.bincount(whole.slide).tolist() == [28, 48]
     some = ref.load(n=40, rng=np.random.default_rng(0))
@@ -275,8 +289,8 @@ def test_fault_048_bags_of_several_slides_are_one_pool(study):
     assert len(ref.load(n=500, rng=np.random.default_rng(0))) == 76
 
 
-def test_fault_042_fewer_tiles_than_asked_for_are_told(study):
-    ref = bags(study).X["tiny.bag"]["P2"]
+def test_fault_042_fewer_tiles_than_asked_for_are_told(shared):
+    ref = bags(shared).X["tiny.bag"]["P2"]
     some = ref.load(n=100, rng=np.random.default_rng(0))
     assert (len(some), some.fewer) == (28, True)
     again = ref.load(n=100, rng=np.random.default_rng(0), replace=True)

@@ -19,13 +19,17 @@ pytest.importorskip("shapely")
 SLIDES = [("P1", "a"), ("P1", "b"), ("P2", "a")]
 
 
+def write_files(root):
+    for i, (patient, slide) in enumerate(SLIDES):
+        write_slide(root / "slides" / patient / f"{slide}.png", seed=i)
+    for patient in ("P1", "P2"):
+        write_geojson(root / "drawn" / patient / "a.geojson")
+    return root
+
+
 @pytest.fixture
 def files(tmp_path):
-    for i, (patient, slide) in enumerate(SLIDES):
-        write_slide(tmp_path / "slides" / patient / f"{slide}.png", seed=i)
-    for patient in ("P1", "P2"):
-        write_geojson(tmp_path / "drawn" / patient / "a.geojson")
-    return tmp_path
+    return write_files(tmp_path)
 
 
 @pytest.fixture
@@ -43,6 +47,18 @@ def add_slides(store, files, **kwargs):
 def add_drawn(store, files, **kwargs):
     pattern = "{patient}/{slide}.geojson"
     return store.add_annotations(files / "drawn", pattern=pattern, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A store with its slides encoded, to look at."""
+    root = write_files(tmp_path_factory.mktemp("slides"))
+    with FeatureStore(root / "study") as store:
+        store.add_patients(pd.DataFrame({"age": [1, 2, 3]}, index=["P1", "P2", "P3"]))
+        add_slides(store, root)
+        add_drawn(store, root)
+        assert str(store.encode(FakeSlides())).startswith("encoded 3 units, 0 already")
+        yield store
 
 
 @pytest.fixture
@@ -208,12 +224,11 @@ def test_fault_102_no_text_of_a_slide_enters_the_store(study, tmp_path):
 # Regions ------------------------------------------------------------------
 
 
-def test_annotations_are_linked_to_slides(ready, files):
-    assert ready.slides()["regions"].tolist() == ["C P", "", "C P"]
-    held = ready.sql("SELECT regions, regions_sha256 FROM annotation")
+def test_annotations_are_linked_to_slides(shared):
+    assert shared.slides()["regions"].tolist() == ["C P", "", "C P"]
+    held = shared.sql("SELECT regions, regions_sha256 FROM annotation")
     assert json.loads(held["regions"][0])["names"] == ["C", "P", "R"]
     assert re.fullmatch("[0-9a-f]{64}", held["regions_sha256"][0])
-    assert add_drawn(ready, files).read == 0
 
 
 def test_an_annotation_without_its_slide(study, files):
@@ -269,10 +284,8 @@ def test_a_later_file_replaces_the_regions(ready, files):
 # Bags ---------------------------------------------------------------------
 
 
-def test_each_slide_gives_one_bag(ready, files):
-    report = ready.encode(FakeSlides())
-    assert str(report) == "encoded 3 units, 0 already there, 0 failed"
-    table = ready.bags()
+def test_each_slide_gives_one_bag(shared):
+    table = shared.bags()
     assert table["tiles"].tolist() == [28, 48, 28]
     assert set(table["extractor"]) == {"tiny"}
     held = load_file(table["file"][0])
@@ -285,15 +298,18 @@ def test_each_slide_gives_one_bag(ready, files):
         told = file.metadata()
     assert json.loads(told["region_names"]) == ["C", "P", "R"]
     assert (told["patient"], told["slide"]) == ("P1", "a")
-    assert told["slide_sha256"] == ready.sql("SELECT file_sha256 FROM slide").iloc[0, 0]
+    assert (
+        told["slide_sha256"] == shared.sql("SELECT file_sha256 FROM slide").iloc[0, 0]
+    )
     assert float(told["tile_px"]) == 32
-    assert ready.verify().ok
-    assert ready.gc().empty
+    assert shared.verify().ok
+    assert shared.gc().empty
 
 
 def test_nothing_is_encoded_twice(ready, files):
     encoder = FakeSlides(log=str(files / "log"))
     ready.encode(encoder)
+    assert add_drawn(ready, files).read == 0
     assert ready.encode(encoder).skipped == 3
     assert sorted((files / "log").read_text().split()) == ["a.png", "a.png", "b.png"]
 
@@ -364,6 +380,20 @@ def test_fault_041_a_slide_without_tissue_is_an_outcome(study, files):
     assert study.verify().ok
 
 
+def test_fault_039_a_slide_that_cannot_be_encoded_stops_no_other(ready):
+    report = ready.encode(FakeSlides(broken="b.png"))
+    assert (report.encoded, report.failed) == (2, 1)
+    row = report.failures.iloc[0]
+    assert (row["patient"], row["sequence"], row["code"]) == ("P1", "b", "InputCorrupt")
+    assert row["file"].endswith("b.png")
+    for word in ("Patient P1, slide b", "b.png", "40 tiles of 50"):
+        assert word in row["reason"]
+    # Known, listed, and not tried again until asked.
+    assert str(ready.encode(FakeSlides())).startswith("encoded 0 units, 2 already")
+    assert ready.encode(FakeSlides(), retry="failed").encoded == 1
+
+
+@pytest.mark.slow
 def test_fault_020_a_worker_that_dies_costs_one_slide(ready, files):
     encoder = FakeSlides(victim="b.png")
     report = ready.encode(encoder)
@@ -440,9 +470,9 @@ def test_fault_097_other_numbers_of_a_slide_are_kept_aside(ready):
     assert ready.gc().empty
 
 
-def test_encode_refuses_a_timeout_in_words(ready):
+def test_encode_refuses_a_timeout_in_words(shared):
     with pytest.raises(UnknownName, match="timeout in words 'long'"):
-        ready.encode(FakeSlides(), timeout="long")
+        shared.encode(FakeSlides(), timeout="long")
 
 
 def test_a_store_of_the_schema_before_takes_slides(tmp_path, files, monkeypatch):

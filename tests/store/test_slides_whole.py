@@ -21,6 +21,7 @@ def run(*arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_from_simulated_slides_to_tiles_by_region(tmp_path):
     cohort = make_slides(4, seed=1, root=tmp_path / "cohort", slides=2, size=512)
     store = tmp_path / "study"
