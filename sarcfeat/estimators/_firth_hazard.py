@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 from scipy.stats import chi2
 
+from sarcfeat.exceptions import InvalidInput, NotConverged
 from sarcfeat.survival import RiskSets, cox_state, make_y
 
 __all__ = ["FirthHazard", "fit_firth"]
@@ -64,9 +67,16 @@ def fit_firth(
     centre, scale = X.mean(axis=0), X.std(axis=0)
     Z = (X - centre) / scale
     engine = FirthCoxPH(backend="numpy", max_iter=max_iter, gtol=1e-5, xtol=1e-7)
-    engine.fit(Z, make_y(event, time, zero="keep"))
-    engine.lrt()
-    bounds = engine.conf_int(alpha=1 - level, method="pl") / scale[:, None]
+    try:
+        engine.fit(Z, make_y(event, time, zero="keep"))
+    except linalg.LinAlgError as error:
+        raise InvalidInput(
+            f"Firth's model of {Z.shape[1]} columns cannot be fitted on {len(Z)} "
+            f"patients with {int(event.sum())} events ({error}). Leave columns out or "
+            "merge rare categories."
+        ) from error
+    bounds, tested = _profiles(engine, Z.shape[1], level)
+    bounds /= scale[:, None]
     sets = RiskSets(event, time, None, ties="breslow")
     coef, p = np.asarray(engine.coef_) / scale, Z.shape[1]
     vcov = linalg.pinvh(cox_state(engine.coef_, Z, sets).information())
@@ -78,10 +88,40 @@ def fit_firth(
         vcov=vcov / np.outer(scale, scale),
         low=bounds[:, 0],
         high=bounds[:, 1],
-        p=np.asarray(engine.lrt_pvalues_),
+        p=tested,
         loglik=float(engine.loglik_),
         loglik_null=float(none),
         lr_test=(gain, p, float(chi2.sf(max(gain, 0.0), p))),
         converged=bool(engine.converged_),
         n_iter=int(engine.n_iter_),
     )
+
+
+def _profiles(engine: Any, p: int, level: float) -> tuple[Floats, Floats]:
+    """Return intervals and p-values of the profile; NaN where it cannot be followed.
+
+    With few events the search for an end may leave the region in which the information
+    can be inverted; the estimate stands all the same.
+    """
+    bounds, tested = np.full((p, 2), np.nan), np.full(p, np.nan)
+    lost = []
+    for j in range(p):
+        try:
+            with warnings.catch_warnings():
+                # The package's own words on what is told below.
+                warnings.simplefilter("ignore")
+                engine.lrt(features=j)
+                tested[j] = engine.lrt_pvalues_[j]
+                bounds[j] = engine.conf_int(alpha=1 - level, method="pl", features=j)[j]
+        except linalg.LinAlgError:
+            bounds[j] = np.nan
+        if np.isnan(bounds[j]).any():
+            lost.append(j)
+    if lost:
+        warnings.warn(
+            f"The profile likelihood of {len(lost)} of {p} columns cannot be followed "
+            "to the ends of its interval; they are NaN. There are few events.",
+            NotConverged,
+            stacklevel=5,
+        )
+    return bounds, tested

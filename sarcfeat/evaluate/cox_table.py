@@ -200,8 +200,26 @@ def _fitted(
         f"{what}: the hazard ratio of {listed(runaway or design.columns)} has no "
         "finite estimate (complete separation); Firth's is given beside it."
     )
-    firth = FirthCox(level=level).fit(design, target).summary_
-    return _Fitted(model, summary, firth)
+    return _Fitted(model, summary, _firth(design, target, level, what, notes))
+
+
+def _firth(
+    design: pd.DataFrame,
+    target: pd.DataFrame,
+    level: float,
+    what: str,
+    notes: list[str],
+) -> pd.DataFrame | None:
+    """Return Firth's ratios, or none where there are too few events even for them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SarcfeatWarning)
+        try:
+            found = FirthCox(level=level).fit(design, target).summary_
+        except InvalidInput as error:
+            notes.append(f"{what}: {error}")
+            return None
+    notes += [f"{what}: {one.message}" for one in caught]
+    return found
 
 
 def _of(reference: Mapping[str, str] | None, names: Sequence[str]) -> dict[str, str]:

@@ -113,7 +113,8 @@ def prognostic_table(
         Each patient's cohort; each is looked at alone, in order of appearance (or of
         its categories).
     reference : mapping, optional
-        Category → its reference level; elsewhere the first.
+        Category → its reference level; elsewhere, and in a cohort without it, the
+        first.
     time_unit : str
     level : float
         Coverage of the intervals.
@@ -199,8 +200,9 @@ def _one(
         notes.append(f"{int(y['event'].sum())} event; nothing is tested.")
         rows = pd.concat([_counted(X[name], y) for name in X], ignore_index=True)
     else:
-        found = cox_table(X, y, reference=reference, multivariable=None, level=level)
-        rows, notes = found.table.drop(columns="column", errors="ignore"), found.notes
+        here, absent = _present(X, reference)
+        found = cox_table(X, y, reference=here, multivariable=None, level=level)
+        rows, notes = found.table.drop(columns="column"), [*absent, *found.notes]
     rows = rows.reindex(columns=["variable", "level", "n", "events", *_NUMBERS])
     notes = [*notes, *_few(rows, int(y["event"].sum()))]
     for name in X:
@@ -232,6 +234,21 @@ _NUMBERS = (
     "incidence_high",
     "gray_p",
 )
+
+
+def _present(
+    X: pd.DataFrame, reference: Mapping[str, str] | None
+) -> tuple[dict[str, str], list[str]]:
+    """Return the references that occur here, and a note on those that do not."""
+    here, notes = {}, []
+    for name, word in (reference or {}).items():
+        if name not in X:
+            continue
+        if word in set(X[name].dropna().astype(str)):
+            here[name] = word
+        else:
+            notes.append(f"{name}: nobody is {word}; the first level is the reference.")
+    return here, notes
 
 
 def _few(rows: pd.DataFrame, events: int) -> list[str]:

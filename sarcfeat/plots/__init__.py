@@ -4,6 +4,7 @@ from sarcfeat.plots.batch_effect import batch_effect
 from sarcfeat.plots.c_index_forest import c_index_forest
 from sarcfeat.plots.calibration import calibration
 from sarcfeat.plots.canvas import close
+from sarcfeat.plots.cohort_curves import cohort_curves
 from sarcfeat.plots.consensus import consensus
 from sarcfeat.plots.cumulative_incidence import cumulative_incidence
 from sarcfeat.plots.cut_search import cut_search
@@ -27,6 +28,7 @@ __all__ = [
     "c_index_forest",
     "calibration",
     "close",
+    "cohort_curves",
     "consensus",
     "cumulative_incidence",
     "cut_search",

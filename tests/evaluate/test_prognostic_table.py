@@ -95,6 +95,13 @@ def test_few_events_are_said_with_their_cohort_and_endpoint(study):
         for note in found.notes
     )
     assert "there, mfs: 1 of 80 patients have no outcome." in found.notes
+    found = prognostic_table(
+        X[X["histology"] != "LMS"],
+        {"mfs": mfs},
+        time=730,
+        reference={"histology": "LMS"},
+    )
+    assert any("histology: nobody is LMS" in note for note in found.notes)
     with pytest.raises(InvalidInput, match=r"'mfs' lacks the columns event"):
         prognostic_table(X, {"mfs": mfs[["time"]]}, time=730)
 
@@ -146,3 +153,16 @@ def test_a_cohort_that_is_none_is_named(study):
     y = make_y(outcomes["os"]["event"], outcomes["os"]["time"])
     with pytest.raises(UnknownName, match="trainning"):
         external_validation({"m": CoxPH()}, X, y, cohort, train="trainning")
+
+
+@pytest.mark.parametrize("seed", [50, 51])
+def test_too_few_events_even_for_firth_cost_their_own_row_only(seed):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"histology": rng.choice(list("abcdefg"), 20)})
+    time, event = rng.exponential(900, 20), np.zeros(20, int)
+    event[rng.choice(20, 4, replace=False)] = 1
+    mfs = pd.DataFrame({"time": time, "event": event})
+    found = prognostic_table(X.assign(age=time), {"mfs": mfs}, time=365)
+    said = {50: "cannot be followed", 51: "cannot be fitted on 20 patients"}[seed]
+    assert any("histology" in note and said in note for note in found.notes)
+    assert np.isfinite(found.table.set_index("variable").loc["age", "hr"])
