@@ -328,6 +328,7 @@ def test_real_patients_are_predicted_as_others_were(real_data):
         load_study(real_data),
         chosen((*CHOSEN, LASSO)),
         pairs=pairs,
+        at=benchmark.AT,
         n_repeats=2,
         n_bootstrap=50,
         n_jobs=1,
