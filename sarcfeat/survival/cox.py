@@ -33,6 +33,7 @@ Floats = npt.NDArray[np.float64]
 _MAX_HALVINGS = 30
 _STEP_DONE = 1e-9  # per standard deviation of a column: far below any printed digit
 _FLAT = 1e-12  # relative gain in log-likelihood under which it no longer rises
+_LARGEST = 1e150  # a hazard whose square is still a number
 _STEP_OPEN = 1e-3  # a step this long on a flat likelihood has no finite end
 _ALIASED = 1e-10  # share of a column's information left after the columns before it
 
@@ -297,7 +298,8 @@ def _newton(Z: Floats, sets: RiskSets, max_iter: int) -> _Found:
         trial = _halved(coef, step, state, Z, sets)
         if trial is None:
             # No better point along the step: as near as the digits allow, or lost.
-            converged = float(np.abs(step).max()) <= _STEP_OPEN
+            diverging = np.abs(step) > _STEP_OPEN
+            converged = not diverging.any()
             break
         gain = trial[1].loglik - state.loglik
         step = trial[0] - coef
@@ -321,7 +323,8 @@ def _halved(
     for halving in range(_MAX_HALVINGS):
         trial = coef + step / 2**halving
         new = cox_state(trial, Z, sets)
-        if new.loglik >= state.loglik - slack and np.isfinite(new.mean).all():
+        finite = np.isfinite(new.mean).all() and (new.hazard < _LARGEST).all()
+        if finite and new.loglik >= state.loglik - slack:
             return trial, new
     return None
 
