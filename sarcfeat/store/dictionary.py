@@ -32,7 +32,7 @@ COMMENT = re.compile(r"[^-]*--\s*(.*)")
 KEYWORDS = ("PRIMARY", "CHECK", "UNIQUE", "FOREIGN", "CONSTRAINT")
 # What a column means wherever the schema does not say more beside it.
 MEANINGS = {
-    "acquired_at": "when the patient was scanned",
+    "acquired_at": "when the patient was scanned, or the tissue taken",
     "at": "when, by the clock of the machine",
     "attempt_id": "one try",
     "by": "on whose behalf",

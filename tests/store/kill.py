@@ -195,7 +195,7 @@ def kill_once(store, n_jobs, variant, *, early=None, late=None, victim="all"):
     """
     # Forked from a process that has imported everything and opened nothing.
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["sarcfeat.store", "tests.store.kill"])
+    processes.set_forkserver_preload(["sarcfeat.store", "tests.store.fake_slides"])
     heard, said = processes.Pipe(duplex=False)
     work = (said, str(store), n_jobs, variant)
     started = processes.Process(target=child, args=work)

@@ -2,14 +2,13 @@
 
 ALTER TABLE slide ADD COLUMN mpp DOUBLE;                  -- given, where the file's is wrong
 ALTER TABLE slide ADD COLUMN acquired_at TIMESTAMPTZ;
-ALTER TABLE slide ADD COLUMN told JSON;                   -- size, resolution, reader; NULL: a bag
-                                                          -- stands for a slide not given
+ALTER TABLE slide ADD COLUMN told JSON;                   -- size, resolution, reader; NULL: not given
 CREATE TABLE annotation (                    -- the regions of one slide
     annotation_id   VARCHAR NOT NULL,        -- hash of slide and regions
-    slide_id        VARCHAR NOT NULL,
+    slide_id        VARCHAR NOT NULL,        -- the slide it is drawn on
     patient_id      VARCHAR NOT NULL,
     regions         JSON NOT NULL,           -- names and polygons, pixels of level 0
-    regions_sha256  VARCHAR NOT NULL,
+    regions_sha256  VARCHAR NOT NULL,        -- of names and polygons
     uri             VARCHAR NOT NULL,
     file_sha256     VARCHAR NOT NULL,
     written_at      TIMESTAMPTZ DEFAULT now(),
@@ -19,14 +18,14 @@ CREATE TABLE annotation (                    -- the regions of one slide
 );
 
 -- coords_uri: coordinates and regions of a bag in place that has none of its own.
-ALTER TABLE embedding_file ADD COLUMN coords_checksum VARCHAR;
+ALTER TABLE embedding_file ADD COLUMN coords_checksum VARCHAR;  -- SHA-256 of that file
 ALTER TABLE embedding_file ADD COLUMN tile_px DOUBLE;     -- side of a tile, pixels of level 0
 
 CREATE TABLE tile_count (                    -- of a slide: by region and share of tissue
     unit_id     VARCHAR NOT NULL,
     region      VARCHAR NOT NULL,            -- '' where the slide has no regions
-    tile_group  VARCHAR NOT NULL,
-    tiles       BIGINT NOT NULL,
+    tile_group  VARCHAR NOT NULL,            -- A, B, C, D; or why a tile was left out
+    tiles       BIGINT NOT NULL,             -- how many
     commit_no   BIGINT NOT NULL
 );
 
