@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators._hazard_table import few_events_note
 from sarcfeat.estimators._matrix import (
     feature_names,
     fit_matrix,
@@ -312,3 +313,7 @@ class ParametricAFT(SurvivalMixin, BaseEstimator):
             }
         index = pd.Index(names, name="feature", dtype="str")
         self.summary_ = pd.DataFrame(columns, index=index)
+        self.summary_.attrs |= {
+            "level": self.level,
+            "notes": few_events_note(self.events_per_variable_),
+        }

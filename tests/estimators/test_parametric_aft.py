@@ -136,3 +136,12 @@ def test_what_cannot_be_fitted_is_said(study):
     assert empty.lr_test_ == (0.0, 0, 1.0)
     with pytest.raises(KeyError, match=r"No shape of survival times 'gamma'"):
         fit_aft(np.ones((3, 1)), [1, 1, 1], [1.0, 2.0, 3.0], shape="gamma")
+
+
+def test_few_events_are_said_in_its_table(study):
+    X, y = study
+    few = y.copy()
+    few["event"] &= np.cumsum(y["event"]) <= 12
+    told = ParametricAFT().fit(X, few).summary_.attrs["notes"]
+    assert told[0].startswith("4.0 events per variable")
+    assert ParametricAFT().fit(X, y).summary_.attrs["notes"] == []
