@@ -4,6 +4,7 @@ Everything here returns tables; nothing is drawn and nothing is printed.
 """
 
 from sarcfeat.evaluate.associations import Associations, associations
+from sarcfeat.evaluate.attention_table import attention_table, extreme_tiles
 from sarcfeat.evaluate.bootstrap_632plus import (
     Bootstrap632Plus,
     bootstrap_632plus,
@@ -41,11 +42,13 @@ __all__ = [
     "TuneResult",
     "Tuned",
     "associations",
+    "attention_table",
     "bootstrap_632plus",
     "compare",
     "comparison_table",
     "cox_table",
     "external_validation",
+    "extreme_tiles",
     "leakage_audit",
     "leave_one_site_out",
     "metric_table",
