@@ -6,6 +6,7 @@ from sarcfeat.io.bag_ref import Bag, BagPart, BagRef
 from sarcfeat.io.deidentify import deidentify, deidentify_folder
 from sarcfeat.io.dicom import Series, find_series, find_source, read_series
 from sarcfeat.io.geometry import Geometry
+from sarcfeat.io.heatmap_files import write_tiles_geojson, write_tiles_tiff
 from sarcfeat.io.mask import read_mask, region_names
 from sarcfeat.io.model_file import load_model, save_model
 from sarcfeat.io.private_table import deidentify_table
@@ -56,4 +57,6 @@ __all__ = [
     "refuse_untrusted",
     "region_names",
     "save_model",
+    "write_tiles_geojson",
+    "write_tiles_tiff",
 ]

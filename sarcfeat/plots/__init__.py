@@ -1,5 +1,6 @@
 """One function a figure: fitted objects or tables in, matplotlib axes out."""
 
+from sarcfeat.plots.attention_map import attention_map
 from sarcfeat.plots.batch_effect import batch_effect
 from sarcfeat.plots.c_index_forest import c_index_forest
 from sarcfeat.plots.calibration import calibration
@@ -23,6 +24,7 @@ from sarcfeat.plots.score_by_group import score_by_group
 from sarcfeat.plots.slide_regions import slide_regions
 
 __all__ = [
+    "attention_map",
     "batch_effect",
     "brier_curve",
     "c_index_forest",

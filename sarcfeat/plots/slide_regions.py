@@ -15,7 +15,7 @@ from sarcfeat.plots.canvas import COLOURS, TEXT, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["slide_regions"]
+__all__ = ["draw_regions", "draw_scale_bar", "slide_regions"]
 
 # Told apart on pink and violet, and by colour-blind readers.
 _REGIONS = (COLOURS[6], COLOURS[0], COLOURS[2], COLOURS[1], COLOURS[4])
@@ -99,8 +99,8 @@ def slide_regions(
         )
         _draw_tiles(ax, places, float(tile_px or 0), codes)
     if regions is not None:
-        _draw_regions(ax, regions, slide.mpp, codes)
-    _draw_bar(ax, width, height, slide.mpp)
+        draw_regions(ax, regions, slide.mpp, codes)
+    draw_scale_bar(ax, width, height, slide.mpp)
     ax.set(xlim=(0, width), ylim=(height, 0))
     ax.set_axis_off()
     if title is not None:
@@ -152,9 +152,10 @@ def _shade(code: int) -> int:
     return 0 if code == 0 else 1 + (code - 1) % len(_REGIONS)
 
 
-def _draw_regions(
-    ax: Axes, regions: Regions, mpp: float, codes: npt.NDArray[Any] | None
+def draw_regions(
+    ax: Axes, regions: Regions, mpp: float, codes: npt.NDArray[Any] | None = None
 ) -> None:
+    """Outline the regions; the legend tells their areas, and their tiles by code."""
     from matplotlib.lines import Line2D
 
     areas = regions.areas(mpp)
@@ -193,7 +194,7 @@ def _digits(area: float) -> int:
     return 0 if area >= 10 or area == 0 else int(min(1 - np.floor(np.log10(area)), 6))
 
 
-def _draw_bar(ax: Axes, width: int, height: int, mpp: float) -> None:
+def draw_scale_bar(ax: Axes, width: int, height: int, mpp: float) -> None:
     """Draw a round length of about a fifth of the width, lower left."""
     micrometres = max(
         (bar for bar in _BARS if bar <= width * mpp / 4), default=_BARS[0]
