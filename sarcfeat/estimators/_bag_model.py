@@ -251,7 +251,8 @@ class BagModel(SurvivalMixin, BaseEstimator):
                 f"{self.max_bytes / 2**20:,.0f} MiB. Lower n_tiles or width, or give "
                 "more memory."
             )
-        return int(min(self.batch_size, self.max_bytes // one))
+        # A quarter is left for what the allocator keeps between batches.
+        return int(min(self.batch_size, max(1, self.max_bytes * 3 // 4 // one)))
 
     def _split(self, y: Any, seed: int) -> tuple[Any, Any]:
         """Set patients aside who decide when to stop."""

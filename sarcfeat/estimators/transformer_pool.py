@@ -50,8 +50,8 @@ class TransformerPool(BagModel):
     batch_size : int
         Patients per step. The rest of the risk set enters with its last prediction.
     max_bytes : int
-        What tiles and net may take at a time; fewer patients are then held at once
-        and steps are put together from several batches.
+        What tiles and net may take at a time, from some 200 MB on; fewer patients are
+        then held at once and steps are put together from several batches.
     missing : {"raise", "drop"}
         Patients without tiles: refuse them; or leave them out of the training and
         give them the mean risk at prediction, with a warning.

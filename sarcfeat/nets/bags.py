@@ -20,6 +20,9 @@ Rows = npt.NDArray[np.intp]
 # By type: an integer to look at it with, and the bits that are all set in NaN and inf.
 BITS = {2: (np.uint16, 0x7C00), 4: (np.uint32, 0x7F800000), 8: (np.uint64, 0x7FF << 52)}
 
+# More tiles at a time are no faster; fewer only where memory asks for it.
+PIECE = 8192
+
 
 class BagLike(Protocol):
     """What a reference to a bag can do, such as :class:`sarcfeat.io.BagRef`."""
@@ -104,9 +107,9 @@ class Bags:
         self.counts = np.array([bag.count(self.regions) for bag in self.bags], int)
         self._refuse()
         self.dim = self.bags[0].dim if self.bags else 0
-        self.piece = int(
-            np.clip(max_bytes // bytes_per_tile(self.dim, width), 1, 2**20)
-        )
+        # Half the ceiling: a piece is pooled in double precision.
+        most = max_bytes // (2 * bytes_per_tile(self.dim, width))
+        self.piece = int(np.clip(most, 1, PIECE))
 
     def __len__(self) -> int:
         return len(self.bags)
@@ -174,9 +177,9 @@ def bytes_per_tile(dim: int, width: int) -> int:
     """Return what a tile takes while a net is trained on it.
 
     Two batches of features are at hand (one is read while the other is used), in
-    float32 at worst, and the net keeps about six arrays of its width.
+    float32 at worst, and the net keeps about ten arrays of its width, there and back.
     """
-    return 4 * (2 * dim + 6 * width)
+    return 4 * (2 * dim + 10 * width)
 
 
 def count_bad(features: npt.NDArray[Any]) -> int:
