@@ -24,11 +24,15 @@ from sarcfeat.evaluate.nested import NestedCV, nested_cv
 from sarcfeat.evaluate.null_test import NullTest, null_test
 from sarcfeat.evaluate.optimism_corrected import optimism_corrected
 from sarcfeat.evaluate.prognostic_table import PrognosticTable, prognostic_table
+from sarcfeat.evaluate.review_table import ReviewTable, review_table
+from sarcfeat.evaluate.review_variables import REVIEW_VARIABLES
 from sarcfeat.evaluate.survival_table import SurvivalTable, survival_table
 from sarcfeat.evaluate.table_one import TableOne, table_one
+from sarcfeat.evaluate.tile_review import ReviewForm, review_form
 from sarcfeat.evaluate.tune import Tuned, TuneResult, tune
 
 __all__ = [
+    "REVIEW_VARIABLES",
     "Associations",
     "Bootstrap632Plus",
     "CoxTable",
@@ -37,6 +41,8 @@ __all__ = [
     "NestedCV",
     "NullTest",
     "PrognosticTable",
+    "ReviewForm",
+    "ReviewTable",
     "SurvivalTable",
     "TableOne",
     "TuneResult",
@@ -57,6 +63,8 @@ __all__ = [
     "optimism_corrected",
     "plus_632",
     "prognostic_table",
+    "review_form",
+    "review_table",
     "survival_table",
     "table_one",
     "tune",
