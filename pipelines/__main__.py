@@ -1,6 +1,10 @@
-"""``python -m pipelines`` lists the published systems; none runs here yet."""
+"""``python -m pipelines`` lists the published systems; with a name it runs one."""
 
+import importlib
 import sys
+
+from pipelines.study import parse
+from sarcfeat.exceptions import SarcfeatError
 
 SYSTEMS = {
     "region_mil": (
@@ -31,22 +35,35 @@ SYSTEMS = {
 }
 
 
+# Those that run in this version.
+BUILT = ("region_mil",)
+
+
 def main(arguments: list[str]) -> int:
-    """List the systems; refuse to run one that is not built."""
+    """List the systems, or run one; refuse one that is not built."""
     if not arguments:
         for name, (paper, endpoint, needs) in SYSTEMS.items():
-            print(f"{name:21} not built yet  {paper}; {endpoint}; needs {needs}")
+            state = "" if name in BUILT else "not built yet; "
+            print(f"{name:21} {state}{paper}; {endpoint}; needs {needs}")
         return 0
-    known = ", ".join(SYSTEMS)
-    if arguments[0] not in SYSTEMS:
-        print(f"No system {arguments[0]!r}. Known: {known}.", file=sys.stderr)
+    name, *rest = arguments
+    if name not in SYSTEMS:
+        known = ", ".join(SYSTEMS)
+        print(f"No system {name!r}. Known: {known}.", file=sys.stderr)
         return 2
-    print(
-        f"{arguments[0]} is not built in this version; `sarcfeat demo` runs the main "
-        "job (radiomics and clinical variables to a nomogram).",
-        file=sys.stderr,
-    )
-    return 1
+    if name not in BUILT:
+        print(
+            f"{name} is not built in this version; `sarcfeat demo` runs the main "
+            "job (radiomics and clinical variables to a nomogram).",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        results = importlib.import_module(f"pipelines.{name}").run(parse(name, rest))
+    except SarcfeatError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    return 1 if results["units"]["failed"] else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
 from typing import Any
 
@@ -23,17 +24,25 @@ def fit_held_out(
     train: NDArray[np.intp],
     test: NDArray[np.intp],
     what: str,
-) -> tuple[Any, Floats]:
-    """Fit one model by one thread, and predict those held out."""
-    try:
-        with _one_thread(model):
-            model.fit(_column([refs[i] for i in train]), y[train])
-    except NoEvents as error:
-        error.add_note(f"In RegionScores, {what}.")
-        raise
-    if not len(test):
-        return model, np.empty(0)
-    return model, predict_alone(model, [refs[i] for i in test])
+) -> tuple[Any, Floats, list[Warning]]:
+    """Fit one model by one thread, and predict those held out.
+
+    What is warned about comes back, too: a worker's own warnings would be printed by
+    each of them, and caught by nobody.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with _one_thread(model):
+                model.fit(_column([refs[i] for i in train]), y[train])
+        except NoEvents as error:
+            error.add_note(f"In RegionScores, {what}.")
+            raise
+        risk = np.empty(0)
+        if len(test):
+            risk = predict_alone(model, [refs[i] for i in test])
+    told = [type(w.message)(f"{what}: {w.message}") for w in caught]  # type: ignore[call-arg]
+    return model, risk, told
 
 
 def predict_alone(model: Any, refs: list[Any]) -> Floats:

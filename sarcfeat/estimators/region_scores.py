@@ -221,9 +221,10 @@ class RegionScores(TransformerMixin, BaseEstimator):
             )
             for score, number, train, test in tasks
         )
+        _tell([one for *_, told in done for one in told])
         raw = np.full((len(refs), len(asked)), np.nan)
         self.models_ = {}
-        for (score, number, _, test), (model, risk) in zip(tasks, done, strict=True):
+        for (score, number, _, test), (model, risk, _) in zip(tasks, done, strict=True):
             if not number:
                 self.models_[score] = model
             if number or not folds:
@@ -370,3 +371,13 @@ class RegionScores(TransformerMixin, BaseEstimator):
         if not is_frame(X):
             return values
         return pd.DataFrame(values, index=X.index, columns=self.get_feature_names_out())
+
+
+def _tell(told: list[Warning]) -> None:
+    """Warn once of each kind, and say how many models it concerns."""
+    kinds: dict[type[Warning], list[Warning]] = {}
+    for one in told:
+        kinds.setdefault(type(one), []).append(one)
+    for kind, ones in kinds.items():
+        more = f" (and {len(ones) - 1} more of its kind)" if len(ones) > 1 else ""
+        warnings.warn(kind(f"RegionScores, {ones[0]}{more}"), stacklevel=4)

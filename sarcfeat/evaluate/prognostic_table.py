@@ -11,7 +11,6 @@ import pandas as pd
 
 from sarcfeat._validation import listed
 from sarcfeat.evaluate._printed import (
-    FEW_EVENTS,
     Printed,
     interval_text,
     p_text,
@@ -204,7 +203,6 @@ def _one(
         found = cox_table(X, y, reference=here, multivariable=None, level=level)
         rows, notes = found.table.drop(columns="column"), [*absent, *found.notes]
     rows = rows.reindex(columns=["variable", "level", "n", "events", *_NUMBERS])
-    notes = [*notes, *_few(rows, int(y["event"].sum()))]
     for name in X:
         if not is_category(X[name]) or X[name].dropna().empty:
             continue
@@ -249,19 +247,6 @@ def _present(
         else:
             notes.append(f"{name}: nobody is {word}; the first level is the reference.")
     return here, notes
-
-
-def _few(rows: pd.DataFrame, events: int) -> list[str]:
-    """Name the variables that have fewer than ten events a coefficient."""
-    sizes = rows[rows["hr"].notna()].groupby("variable", sort=False).size()
-    sizes = sizes.clip(lower=2) - 1
-    thin = sizes[events / sizes < FEW_EVENTS]
-    if thin.empty:
-        return []
-    return [
-        f"{events} events, fewer than {FEW_EVENTS} per coefficient of "
-        f"{listed(thin.index, 20)}: these ratios are unstable."
-    ]
 
 
 def _counted(column: pd.Series[Any], y: np.ndarray[Any, Any]) -> pd.DataFrame:

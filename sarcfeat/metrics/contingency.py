@@ -113,28 +113,26 @@ def mcnemar(first: Any, second: Any, *, continuity: bool = True) -> TableTest:
     return TableTest(statistic, float(stats.chi2.sf(statistic, 1)), 1)
 
 
-def _ways(total: int, limits: np.ndarray) -> np.ndarray:
-    """Return every column of counts that adds up to `total` within the limits."""
-    if len(limits) == 1:
-        return np.array([[total]]) if total <= limits[0] else np.empty((0, 1), int)
-    rest = limits[1:].sum()
-    parts = [
-        np.insert(_ways(total - first, limits[1:]), 0, first, axis=1)
-        for first in range(max(0, total - rest), min(total, limits[0]) + 1)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, len(limits)), int)
-
-
 def _log_chances(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return the log chance of every table of these margins, but for a constant."""
+    """Return the log chance of every table of these margins, but for a constant.
+
+    Column by column, and in it row by row, every table begun is continued in all ways
+    that its margins allow, all tables at once.
+    """
     left, chance = rows[None], np.zeros(1)
     for total in columns[:-1]:
-        new_left, new_chance = [], []
-        for limits, before in zip(left, chance, strict=True):
-            ways = _ways(int(total), limits)
-            new_left.append(limits - ways)
-            new_chance.append(before - gammaln(ways + 1).sum(axis=1))
-        left, chance = np.concatenate(new_left), np.concatenate(new_chance)
+        need = np.full(len(left), int(total))
+        for row in range(len(rows) - 1):
+            low = np.maximum(need - left[:, row + 1 :].sum(axis=1), 0)
+            ways = np.minimum(need, left[:, row]) - low + 1
+            table = np.repeat(np.arange(len(left)), ways)
+            start = np.repeat(np.cumsum(ways) - ways, ways)
+            count = low[table] + np.arange(len(table)) - start
+            left, need = left[table], need[table] - count
+            left[:, row] -= count
+            chance = chance[table] - gammaln(count + 1)
+        left[:, -1] -= need
+        chance = chance - gammaln(need + 1)
     return chance - gammaln(left + 1).sum(axis=1)
 
 

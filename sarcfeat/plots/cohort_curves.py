@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cohort_curves"]
 
+TITLE = 56.0  # points between the axes and the cohort's name
+
 
 def cohort_curves(
     outcome: pd.DataFrame,
@@ -74,7 +76,8 @@ def cohort_curves(
     for column, name in enumerate(names):
         mine = there & (cohort == name).to_numpy()
         _column(axes[:, column], outcome[mine], groups[mine], time_unit)
-        axes[0, column].set_title(f"{name} (n = {int(mine.sum())})")
+        # Above the legend, which stands on the axes where there is no room within.
+        axes[0, column].set_title(f"{name} (n = {int(mine.sum())})", pad=TITLE)
     return np.asarray(axes)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -378,3 +379,22 @@ def test_attention_scores_are_the_same_for_any_number_of_workers(data, tmp_path)
     model.set_params(checkpoint=None)
     again = RegionScores({"DL-C": ("C",)}, estimator=model, cv=2, n_jobs=2)
     pd.testing.assert_frame_equal(again.fit_transform(X, y), made, check_exact=True)
+
+
+class Grumbling(MeanPoolCox):
+    """Warns at every fit, wherever it is fitted."""
+
+    def fit(self, X, y):
+        warnings.warn("few tiles here", SarcfeatWarning, stacklevel=2)
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_workers_warn_of_is_told_once(data, n_jobs):
+    X, y, _ = data
+    model = Grumbling(cv=3, n_lambda=5)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        RegionScores({"DL-C": ("C",)}, estimator=model, cv=2, n_jobs=n_jobs).fit(X, y)
+    told = [str(one.message) for one in caught if "few tiles" in str(one.message)]
+    assert told == ["RegionScores, DL-C: few tiles here (and 2 more of its kind)"]

@@ -386,7 +386,7 @@ def test_parameters_are_checked():
     with pytest.raises(ValueError, match="'rule' parameter of LassoCox"):
         LassoCox(rule="best").fit(X, y)
     with pytest.raises(ValueError, match="'l1_ratio' parameter of LassoCox"):
-        LassoCox(0.0).fit(X, y)
+        LassoCox(-0.1).fit(X, y)
 
 
 def test_path_that_cannot_be_finished_ends_with_a_warning():

@@ -91,7 +91,7 @@ def test_few_events_are_said_with_their_cohort_and_endpoint(study):
     found = prognostic_table(X, {"mfs": mfs}, time=730, cohort=cohort)
     assert "here, mfs: 0 event; nothing is tested." in found.notes
     assert any(
-        "there, mfs: 10 events, fewer than 10 per coefficient of histology" in note
+        note.startswith("there, mfs: Alone, fewer than 10 events per coefficient")
         for note in found.notes
     )
     assert "there, mfs: 1 of 80 patients have no outcome." in found.notes
