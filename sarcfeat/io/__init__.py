@@ -20,6 +20,7 @@ from sarcfeat.io.regions import (
 from sarcfeat.io.salt import create_salt, load_salt
 from sarcfeat.io.slide import Slide, open_slide
 from sarcfeat.io.tables import read_table
+from sarcfeat.io.tile_pictures import tile_pictures, write_tile_pictures
 from sarcfeat.io.trusted import refuse_untrusted
 from sarcfeat.io.volume import Volume, VolumeRef, pixel_hash, read_volume
 
@@ -57,6 +58,8 @@ __all__ = [
     "refuse_untrusted",
     "region_names",
     "save_model",
+    "tile_pictures",
+    "write_tile_pictures",
     "write_tiles_geojson",
     "write_tiles_tiff",
 ]

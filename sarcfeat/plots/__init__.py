@@ -7,6 +7,7 @@ from sarcfeat.plots.calibration import calibration
 from sarcfeat.plots.canvas import close
 from sarcfeat.plots.cohort_curves import cohort_curves
 from sarcfeat.plots.consensus import consensus
+from sarcfeat.plots.contact_sheet import contact_sheet
 from sarcfeat.plots.cumulative_incidence import cumulative_incidence
 from sarcfeat.plots.cut_search import cut_search
 from sarcfeat.plots.decision_curve import decision_curve
@@ -32,6 +33,7 @@ __all__ = [
     "close",
     "cohort_curves",
     "consensus",
+    "contact_sheet",
     "cumulative_incidence",
     "cut_search",
     "decision_curve",
