@@ -1,0 +1,93 @@
+"""Michot 2025 from slides to tables, and the door to all systems."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.__main__ import SYSTEMS, main
+
+pytest.importorskip("torch", reason="needs the extra deep")
+pytest.importorskip("openslide", reason="needs the extra wsi")
+
+from pipelines import region_mil
+from pipelines.study import Options, choose_cohort, parse
+from sarcfeat.datasets import make_cohort, make_slides
+from sarcfeat.exceptions import InvalidInput
+
+
+def test_the_systems_are_listed_and_unknown_ones_refused(capsys):
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(SYSTEMS)
+    assert "not built yet" not in lines[0]
+    assert main(["region_mill"]) == 2
+    assert "No system 'region_mill'. Known: region_mil" in capsys.readouterr().err
+    assert main(["dlr_nomogram"]) == 1
+    assert "not built in this version" in capsys.readouterr().err
+
+
+def test_options_and_a_cohort_that_is_none(tmp_path, capsys):
+    found = parse("region_mil", ["--quick", "--seed", "3", "--in-sample"])
+    assert (found.quick, found.seed, found.in_sample) == (True, 3, True)
+    assert str(found.out) == "reports/region_mil"
+    assert main(["region_mil", "--cohort", "sts", "--out", str(tmp_path)]) == 2
+    assert "No cohort 'sts' for region_mil" in capsys.readouterr().err
+    assert choose_cohort(found, lambda folder: folder.name) == "cohorts"
+
+
+def test_a_cohort_without_slides_is_refused(tmp_path):
+    cohort = make_cohort(6, sites=1, readers=1, seed=0, root=tmp_path / "c")
+    with pytest.raises(InvalidInput, match=r"has no slides; region_mil needs slides/"):
+        region_mil.fill(None, cohort)
+
+
+def test_patients_without_cohorts_are_split_by_hospital():
+    patients = pd.DataFrame({"site": ["A"] * 40 + ["B"] * 15}, index=range(55))
+    event = pd.Series(np.arange(55) % 3, index=range(55))
+    found = region_mil.split(patients, event, seed=0)
+    assert found.value_counts().to_dict() == {
+        "training": 28,
+        "external validation": 15,
+        "internal validation": 12,
+    }
+    assert (found[patients["site"] == "B"] == "external validation").all()
+    assert found.equals(region_mil.split(patients, event, seed=0))
+    given = patients.assign(cohort=["training"] * 40 + ["external validation"] * 15)
+    assert region_mil.split(given, event, 0).astype(str).equals(given["cohort"])
+
+
+@pytest.mark.slow
+def test_the_whole_system_on_a_folder_of_slides(tmp_path):
+    make_slides(50, 0, tmp_path / "cohort", slides=1, size=1024, n_jobs=2)
+    said = []
+    options = Options(
+        "region_mil",
+        cohort=str(tmp_path / "cohort"),
+        quick=True,
+        out=tmp_path / "out",
+        store=tmp_path / "store",
+    )
+    results = region_mil.run(options, said.append)
+    assert results["units"] == {"encoded": 50, "skipped": 0, "failed": 0}
+    held = json.loads((tmp_path / "out" / "results.json").read_text())
+    names = [model["name"] for model in held["models"]]
+    for score in (*region_mil.SCORES, "grade II-III"):
+        assert f"{score}, external validation" in names
+    assert {one["cohort"] for one in held["differences"]} == set(region_mil.COHORTS)
+    assert len(held["differences"]) == 3 * 15
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for heading in ("Table 1", "Table 2", "Table 3", "Grade II", "Calibration"):
+        assert heading in page
+    assert "random" in page  # the net has learned nothing, and the page says so
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv", index_col=0)
+    train = scores[scores["cohort"] == "training"]
+    for score in region_mil.SCORES:
+        assert train[score].min() == -1
+        assert train[score].max() == 1
+        high = train[score] >= train[score].median()
+        assert (train[f"{score} group"] == "high").equals(high)
+    again = region_mil.run(options, said.append)
+    assert again["units"] == {"encoded": 0, "skipped": 50, "failed": 0}
+    assert again["models"] == results["models"]
