@@ -187,6 +187,8 @@ def review_form(
     _check_columns(table)
     rng = check_random_state(random_state)
     chosen = _chosen(table, scores, cohort, training, patients)
+    names = table["patient"].astype(str)
+    table = table[names.isin(chosen["patient"])].assign(patient=names)
     notes: list[str] = []
     parts = [
         _tiles_of(table, row, tiles, choose, rng, notes)
@@ -265,7 +267,7 @@ def _tiles_of(
     rng: np.random.RandomState,
     notes: list[str],
 ) -> pd.DataFrame:
-    mine = table[table["patient"].astype(str) == patient.patient]
+    mine = table[table["patient"] == patient.patient]
     if len(mine) < n:
         notes.append(f"{patient.patient} has {len(mine)} tiles, fewer than {n}.")
     if choose == "random":

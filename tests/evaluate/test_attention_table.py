@@ -6,7 +6,8 @@ from sarcfeat import make_y
 from sarcfeat.estimators import AttentionMIL, CoxPH
 from sarcfeat.evaluate import attention_table, extreme_tiles
 from sarcfeat.exceptions import InvalidInput, UnknownName
-from sarcfeat.io import BagArray
+from sarcfeat.io import BagArray, BagPart, BagRef
+from sarcfeat.io.bagfile import write_bag
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,35 @@ def test_patients_in_any_order_have_the_same_rows(fitted):
     expected = whole[whole["patient"] == "P02"].reset_index(drop=True)
     found = some[some["patient"] == "P02"].reset_index(drop=True)
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_tiles_of_several_slides_on_disk_keep_their_places(tmp_path, fitted):
+    model, _ = fitted
+    rng = np.random.default_rng(8)
+    parts = []
+    for name, n in (("S1", 9), ("S2", 5)):
+        path = tmp_path / f"{name}.safetensors"
+        write_bag(
+            path,
+            rng.normal(size=(n, 2)).astype(np.float32),
+            np.column_stack([np.arange(n), np.full(n, n)]),
+            {},
+            region=np.arange(n, dtype=np.uint8) % 3,
+            region_names=("P", "R"),
+        )
+        parts.append(BagPart(name, str(path), "safetensors", n))
+    ref = BagRef("P1", tuple(parts), 2)
+    column = pd.Series([ref], index=["P1"], dtype=object)
+    table = attention_table(model, pd.DataFrame({"cnn.bag": column}))
+    places = table[["slide", "x", "y"]].values.tolist()
+    expected = [["S1", x, 9] for x in (1, 4, 7)] + [["S2", x, 5] for x in (1, 4)]
+    assert places == expected
+    # The weights are those of the tiles alone, whatever slide they are on.
+    bag = ref.load(("C", "P"))
+    alone = BagArray("P1", bag.features, None, np.full(len(bag), 1, np.uint8), ("P",))
+    column = pd.Series([alone], index=["P1"], dtype=object)
+    again = attention_table(model, pd.DataFrame({"cnn.bag": column}))
+    assert table["weight"].to_numpy() == pytest.approx(again["weight"].to_numpy())
 
 
 def test_patients_without_tiles_have_no_rows(fitted):
