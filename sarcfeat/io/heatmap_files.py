@@ -163,8 +163,9 @@ def write_tiles_tiff(
 ) -> Path:
     """Write tiles as a pyramidal TIFF of the slide's extent, coloured by attention.
 
-    It covers the slide from corner to corner and says how large its pixels are, so
-    that QuPath (and OpenSlide) lay it over the slide. White where there is no tile.
+    It covers the slide from corner to corner, to half a pixel, and says how large its
+    pixels are, so that QuPath (and OpenSlide) lay it over the slide. White where there
+    is no tile.
 
     Parameters
     ----------
