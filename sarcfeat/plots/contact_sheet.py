@@ -178,8 +178,8 @@ def _number(value: float, score: str) -> str:
 
     Examples
     --------
-    >>> _number(3.21, "relative"), _number(0.0123, "weight"), _number(4.2e-7, "relative")
-    ('3.2×', '0.012', '4e-07×')
+    >>> _number(3.21, "relative"), _number(0.0123, "weight"), _number(4e-7, "weight")
+    ('3.2×', '0.012', '4e-07')
     """
     if value == 0 or not np.isfinite(value) or abs(value) < 1e-3:
         text = f"{value:.1g}"
