@@ -15,34 +15,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
-from pipelines.study import Options, Study, choose_cohort
+from pipelines.study import COHORTS, Options, Study, choose_cohort, fill, split
 from sarcfeat import CoxPH, FeatureStore, make_y, plots
 from sarcfeat.datasets import Cohort, make_slides
 from sarcfeat.encoders import SlideTiles
 from sarcfeat.estimators import AttentionMIL, RegionScores
 from sarcfeat.evaluate import (
     associations,
+    attention_table,
     cox_table,
     external_validation,
+    extreme_tiles,
     prognostic_table,
+    review_form,
     table_one,
     tune,
 )
-from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
-from sarcfeat.metrics import calibration_groups
-from sarcfeat.splits import EventStratifiedKFold
+from sarcfeat.exceptions import SarcfeatWarning
+from sarcfeat.io import open_slide
 from sarcfeat.transform import Categories
 
 __all__ = ["run"]
 
-PAPER = "Michot 2025: attention-MIL on slide regions"
 SCORES = ("DL-C", "DL-P", "DL-R", "DL-CP", "DL-CPR")
-COHORTS = ("training", "internal validation", "external validation")
 ENDPOINTS = ("mfs", "lfs", "os")
 FIVE_YEARS = 1826.0
 # Table 3: what stands in every multivariable model beside the score.
@@ -71,44 +70,6 @@ def encoder(options: Options) -> SlideTiles:
     if options.quick or (options.cohort == "simulated" and not options.weights):
         return SlideTiles("random", net="resnet18", size=112, name="tiles")
     return SlideTiles(options.weights, net="resnet50", name="tiles")
-
-
-def fill(store: FeatureStore, cohort: Cohort) -> None:
-    """Bring a cohort into its store; what is there is skipped."""
-    if not len(cohort.slides):
-        raise InvalidInput(
-            f"Cohort {cohort.name!r} has no slides; region_mil needs slides/ with a "
-            "file of regions beside each."
-        )
-    store.add_patients(
-        cohort.patients,
-        index_time=cohort.index_time,
-        roles=cohort.roles,
-        units=cohort.units,
-    )
-    for endpoint, table in cohort.outcomes.items():
-        store.add_outcome(endpoint, time="time", event="event", data=table)
-    store.add_slides(cohort.slides)
-    store.add_annotations(cohort.annotations)
-    store.add_cohort(cohort.name, patients=list(cohort.patients.index))
-
-
-def split(patients: pd.DataFrame, event: pd.Series[Any], seed: int) -> pd.Series[Any]:
-    """Return each patient's cohort: as given, or 70 % of the largest hospital to train.
-
-    The rest of that hospital validates internally, the others externally.
-    """
-    if "cohort" in patients and set(patients["cohort"]) <= set(COHORTS):
-        return pd.Series(pd.Categorical(patients["cohort"], COHORTS), patients.index)
-    site = patients["site"]
-    found = pd.Series(COHORTS[2], index=patients.index)
-    mine = site.index[site == site.value_counts().index[0]]
-    y = make_y(event.loc[mine] == 1, np.ones(len(mine)))
-    folds = EventStratifiedKFold(10, random_state=seed).split(mine, y)
-    found[mine] = COHORTS[0]
-    for _, test in list(folds)[:3]:
-        found[mine[test]] = COHORTS[1]
-    return pd.Series(pd.Categorical(found, COHORTS), patients.index)
 
 
 def region_scores(
@@ -182,6 +143,7 @@ def _of(reference: dict[str, str], names: list[str]) -> dict[str, str]:
 def run(options: Options, say: Callable[[str], Any] = print) -> dict[str, Any]:
     """Run the whole system; return what ``results.json`` holds."""
     study = Study(options, say)
+    options.out.mkdir(parents=True, exist_ok=True)
     cohort = choose_cohort(options, simulate(options))
     say(str(cohort))
     net = encoder(options)
@@ -191,7 +153,7 @@ def run(options: Options, say: Callable[[str], Any] = print) -> dict[str, Any]:
         else (f"slides-n{len(cohort.patients)}-seed{options.seed}")
     )
     with FeatureStore(options.store / f"region_mil-{name}", network=True) as store:
-        fill(store, cohort)
+        fill(store, cohort, needs="slides")
         report = store.encode(net, cohort=cohort.name)
         say(str(report).splitlines()[0])
         counts = store.tile_counts(cohort.name)
@@ -213,12 +175,13 @@ def run(options: Options, say: Callable[[str], Any] = print) -> dict[str, Any]:
     found = _multivariable(study, groups, data, y, where)
     _relations(study, scores, groups, data)
     _grade_two(study, groups, data, outcomes, where)
-    scores.assign(cohort=where).join(groups, rsuffix=" group").to_csv(
-        _made(options.out) / "scores.csv"
+    _looked_at(study, model.models_["DL-CP"], X, scores["DL-CP"], where, cohort, net)
+    scores.assign(cohort=where).join(groups.add_suffix(" group")).to_csv(
+        options.out / "scores.csv"
     )
     held = found.table[found.table["how"] == "external"]
     return study.write(
-        PAPER,
+        "Michot 2025: attention-MIL on slide regions",
         cohort={
             "name": cohort.name,
             "n": len(X),
@@ -251,11 +214,6 @@ def _how(options: Options) -> str:
         "Scores of training patients are out of fold; the models of the validation "
         "cohorts were fitted on all training patients."
     )
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _target(outcome: pd.DataFrame) -> Any:
@@ -313,11 +271,7 @@ def _univariable(
 ) -> None:
     variables = groups.join(data.drop(columns="grade II-III", errors="ignore"))
     found = prognostic_table(
-        variables,
-        outcomes,
-        time=FIVE_YEARS,
-        cohort=where,
-        reference=REFERENCE,
+        variables, outcomes, time=FIVE_YEARS, cohort=where, reference=REFERENCE
     )
     study.table("Univariable", "Table 2: MFS, LFS and OS", found)
     main = next(iter(outcomes))
@@ -369,31 +323,14 @@ def _multivariable(
         "Differences, 1,000 paired bootstrap resamples",
         found.formatted_differences(),
     )
-    _calibrations(study, found, y[known], where[known])
+    study.calibrations("Calibration", found, y[known], where[known], FIVE_YEARS)
     return found
-
-
-def _calibrations(study: Study, found: Any, y: Any, where: pd.Series[Any]) -> None:
-    for (model, cohort), result in found.calibrations.items():
-        mine = (where == cohort).to_numpy()
-        predicted = found.survival.loc[mine, model]
-        groups = calibration_groups(
-            y["event"][mine], y["time"][mine], predicted, FIVE_YEARS, groups=4
-        )
-        ax = plots.calibration(predicted, result, groups=groups)
-        ax.set_title(f"{model}, {cohort}")
-        study.figure(
-            "Calibration",
-            f"calibration_{model}_{cohort}".replace(" ", "_"),
-            ax,
-            f"{model}, {cohort}: predicted and observed at 5 years",
-        )
 
 
 def _relations(
     study: Study, scores: pd.DataFrame, groups: pd.DataFrame, data: pd.DataFrame
 ) -> None:
-    asked = [name for name in ("size_mm", "grade", "histology") if name in data]
+    asked = data.columns.intersection(["size_mm", "grade", "histology"], sort=False)
     found = associations(scores, data[asked])
     study.table("Scores", "Scores with size, grade, histotype and one another", found)
     for name in ("grade", "histology"):
@@ -418,3 +355,46 @@ def _grade_two(
         groups[mine], {main: outcomes[main]}, time=FIVE_YEARS, cohort=where[mine]
     )
     study.table("Grade II", "Scores within grade II", found)
+
+
+def _looked_at(
+    study: Study,
+    model: Any,
+    X: pd.DataFrame,
+    score: pd.Series[Any],
+    where: pd.Series[Any],
+    cohort: Cohort,
+    net: SlideTiles,
+) -> None:
+    """Show what DL-CP weighs: maps, sheets, and the pathologist's blinded form."""
+    ranked = score.dropna().sort_values()
+    paths = cohort.slides.astype({"path": str})
+    tiles = attention_table(model, X.loc[ranked.index])
+    for word, patient in (("lowest", ranked.index[0]), ("highest", ranked.index[-1])):
+        mine = tiles[tiles["patient"] == patient]
+        name = mine["slide"].iloc[0]
+        row = paths[(paths["patient"] == patient) & (paths["slide"] == name)].iloc[0]
+        with open_slide(row["path"]) as slide:
+            side = net.size * (net.mpp or slide.mpp) / slide.mpp
+            mine = mine[mine["slide"] == name]
+            ax = plots.attention_map(slide, mine, tile_px=side)
+        study.figure("Tiles", f"attention_{word}", ax, f"DL-CP {word}: attention")
+    ends = extreme_tiles(tiles, 10, over="cohort")
+    side_um = net.size * (net.mpp or 0.25)
+    ax = plots.contact_sheet(ends, paths, tile_um=side_um, over="cohort")
+    study.figure("Tiles", "top_and_bottom_tiles", ax, "Most and least weighed tiles")
+    least = where[ranked.index].eq(COHORTS[0]).value_counts().min()
+    form = review_form(
+        tiles,
+        ranked,
+        where[ranked.index].eq(COHORTS[0]).map({True: "training", False: "validation"}),
+        patients=min(5, int(least) // 2),
+        tiles=min(50, int(tiles.groupby("patient").size().min())),
+        random_state=study.options.seed,
+    )
+    if not (study.options.out / "review").exists():  # it may be filled in
+        form.to_csv(study.options.out / "review", study.options.out / "review_key.csv")
+    study.summary.append(
+        f"review/ is the form of {form} for a pathologist who does not see scores; "
+        "evaluate.review_table reads it back with review_key.csv."
+    )

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from sarcfeat import plots
+from sarcfeat import FeatureStore, make_y, plots
 from sarcfeat.datasets import Cohort, load_folder
 from sarcfeat.exceptions import InvalidInput
+from sarcfeat.metrics import calibration_groups
 from sarcfeat.report import (
     Figure,
     Section,
@@ -23,8 +25,11 @@ from sarcfeat.report import (
     write_html,
     write_json,
 )
+from sarcfeat.splits import EventStratifiedKFold
 
-__all__ = ["Options", "Study", "choose_cohort", "parse"]
+__all__ = ["COHORTS", "Options", "Study", "choose_cohort", "fill", "parse", "split"]
+
+COHORTS = ("training", "internal validation", "external validation")
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,51 @@ def choose_cohort(options: Options, simulate: Callable[[Path], Cohort]) -> Cohor
     )
 
 
+def fill(store: FeatureStore, cohort: Cohort, *, needs: str) -> None:
+    """Bring a cohort into its store; what is there is skipped.
+
+    A cohort without what the system needs (``"slides"``, ``"images"``) is refused.
+    """
+    if not len(getattr(cohort, needs)):
+        raise InvalidInput(
+            f"Cohort {cohort.name!r} has no {needs}, which this system needs; see the "
+            "layout of a cohort folder in the README."
+        )
+    store.add_patients(
+        cohort.patients,
+        index_time=cohort.index_time,
+        roles=cohort.roles,
+        units=cohort.units,
+    )
+    for endpoint, table in cohort.outcomes.items():
+        store.add_outcome(endpoint, time="time", event="event", data=table)
+    if needs == "slides":
+        store.add_slides(cohort.slides)
+        store.add_annotations(cohort.annotations)
+    else:
+        store.add_images(cohort.images)
+        store.add_masks(cohort.masks)
+    store.add_cohort(cohort.name, patients=list(cohort.patients.index))
+
+
+def split(patients: pd.DataFrame, event: pd.Series[Any], seed: int) -> pd.Series[Any]:
+    """Return each patient's cohort: as given, or 70 % of the largest hospital to train.
+
+    The rest of that hospital validates internally, the others externally.
+    """
+    if "cohort" in patients and set(patients["cohort"]) <= set(COHORTS):
+        return pd.Series(pd.Categorical(patients["cohort"], COHORTS), patients.index)
+    site = patients["site"]
+    found = pd.Series(COHORTS[2], index=patients.index)
+    mine = site.index[site == site.value_counts().index[0]]
+    y = make_y(event.loc[mine] == 1, np.ones(len(mine)))
+    folds = EventStratifiedKFold(10, random_state=seed).split(mine, y)
+    found[mine] = COHORTS[0]
+    for _, test in list(folds)[:3]:
+        found[mine[test]] = COHORTS[1]
+    return pd.Series(pd.Categorical(found, COHORTS), patients.index)
+
+
 @dataclass
 class Study:
     """A report that grows: sections, figures and what must be read first.
@@ -141,6 +191,22 @@ class Study:
         self.sections[section] = Section(
             section, old.text, old.tables, [*old.figures, picture]
         )
+
+    def calibrations(
+        self, section: str, found: Any, y: Any, where: pd.Series[Any], at: float
+    ) -> None:
+        """Draw each model in each cohort: predicted and observed survival at a time."""
+        for (model, cohort), result in found.calibrations.items():
+            mine = (where == cohort).to_numpy()
+            predicted = found.survival.loc[mine, model]
+            groups = calibration_groups(
+                y["event"][mine], y["time"][mine], predicted, at, groups=4
+            )
+            ax = plots.calibration(predicted, result, groups=groups)
+            ax.set_title(f"{model}, {cohort}")
+            name = f"calibration_{model}_{cohort}".replace(" ", "_")
+            caption = f"{model}, {cohort}: predicted and observed survival"
+            self.figure(section, name, ax, caption)
 
     def _section(self, title: str) -> Section:
         return self.sections.get(title, Section(title))

@@ -24,6 +24,7 @@ def fit_held_out(
     train: NDArray[np.intp],
     test: NDArray[np.intp],
     what: str,
+    column: str,
 ) -> tuple[Any, Floats, list[Warning]]:
     """Fit one model by one thread, and predict those held out.
 
@@ -34,21 +35,21 @@ def fit_held_out(
         warnings.simplefilter("always")
         try:
             with _one_thread(model):
-                model.fit(_column([refs[i] for i in train]), y[train])
+                model.fit(_column([refs[i] for i in train], column), y[train])
         except NoEvents as error:
             error.add_note(f"In RegionScores, {what}.")
             raise
         risk = np.empty(0)
         if len(test):
-            risk = predict_alone(model, [refs[i] for i in test])
+            risk = predict_alone(model, [refs[i] for i in test], column)
     told = [type(w.message)(f"{what}: {w.message}") for w in caught]  # type: ignore[call-arg]
     return model, risk, told
 
 
-def predict_alone(model: Any, refs: list[Any]) -> Floats:
+def predict_alone(model: Any, refs: list[Any], column: str) -> Floats:
     """Predict by one thread."""
     with _one_thread(model):
-        return np.asarray(model.predict(_column(refs)), dtype=float)
+        return np.asarray(model.predict(_column(refs, column)), dtype=float)
 
 
 def _one_thread(model: Any) -> Any:
@@ -59,7 +60,7 @@ def _one_thread(model: Any) -> Any:
     return one_thread()
 
 
-def _column(refs: list[Any]) -> pd.DataFrame:
+def _column(refs: list[Any], name: str) -> pd.DataFrame:
     # Labelled by patient, for messages.
     index = [str(ref.patient) for ref in refs]
-    return pd.DataFrame({"bag": pd.Series(refs, index=index, dtype=object)})
+    return pd.DataFrame({name: pd.Series(refs, index=index, dtype=object)})

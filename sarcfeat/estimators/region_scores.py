@@ -218,6 +218,7 @@ class RegionScores(TransformerMixin, BaseEstimator):
                 train[has[score][train]],
                 test[has[score][test]],
                 f"{score}, fold {number}" if number else score,
+                self._column(),
             )
             for score, number, train, test in tasks
         )
@@ -252,7 +253,9 @@ class RegionScores(TransformerMixin, BaseEstimator):
         for j, (score, model) in enumerate(self.models_.items()):
             rows = np.flatnonzero(has[score])
             if len(rows):
-                raw[rows, j] = predict_alone(model, [refs[i] for i in rows])
+                raw[rows, j] = predict_alone(
+                    model, [refs[i] for i in rows], self._column()
+                )
         return self._shaped(X, self._scaled(raw))
 
     def high(self, X: Any) -> Any:
@@ -303,6 +306,10 @@ class RegionScores(TransformerMixin, BaseEstimator):
 
     def _references(self, X: Any, *, reset: bool) -> tuple[list[Any], list[str]]:
         return bag_references(self, X, reset=reset)
+
+    def _column(self) -> str:
+        """Return the column of references, by which the models are asked, too."""
+        return str(getattr(self, "feature_names_in_", ["bag"])[0])
 
     def _asked(self) -> dict[str, tuple[str, ...]]:
         asked = REGIONS if self.regions is None else self.regions

@@ -167,8 +167,11 @@ def external_validation(
         offered = getattr(last, "n_features_in_", 0)
         if offered:
             notes += few_events_note(int(event[mine].sum()) / offered, f"{name!r}")
-    risk = pd.DataFrame({n: m.predict(X) for n, m in fitted.items()}, index=X.index)
-    survival = _survival(fitted, X, at)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SarcfeatWarning)
+        risk = pd.DataFrame({n: m.predict(X) for n, m in fitted.items()}, index=X.index)
+        survival = _survival(fitted, X, at)
+    notes += list(dict.fromkeys(str(one.message) for one in caught))
     rows, differences, calibrations = [], [], {}
     for name in names:
         here = (labels == name).to_numpy()

@@ -47,7 +47,7 @@ class MedianCut(Cut):
     >>> import pandas as pd
     >>> train = pd.DataFrame({"score": [0.1, 0.2, 0.4, 0.9]})
     >>> cut = MedianCut().fit(train)
-    >>> round(cut.cuts_["score"], 2)
+    >>> round(float(cut.cuts_["score"]), 2)
     0.3
     >>> cut.transform(pd.DataFrame({"score": [0.25, 0.8]}))["score"].tolist()
     [0.0, 1.0]

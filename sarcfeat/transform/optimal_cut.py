@@ -91,7 +91,7 @@ class OptimalCut(Cut):
     >>> X = pd.DataFrame({"size": np.arange(20.0)})
     >>> y = make_y(np.ones(20), np.where(X["size"] < 12, 30, 5) + X["size"] / 100)
     >>> cut = OptimalCut().fit(X, y)
-    >>> cut.cuts_["size"], int(cut.transform(X)["size"].sum())
+    >>> float(cut.cuts_["size"]), int(cut.transform(X)["size"].sum())
     (11.5, 8)
     """
 

@@ -4,11 +4,19 @@ import pytest
 
 from tests.golden import conftest, harness
 
+# Nearly a minute each; without a marker expression every case runs all the same.
+SLOW = ("glmnet_cox/breast_lasso", "glmnet_cox/synth_n120_p200_lasso")
+
 
 def pytest_generate_tests(metafunc):
     root = metafunc.config.getoption("--golden") or conftest.DEFAULT
-    cases = harness.find_cases(root)
-    metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+    cases = [
+        pytest.param(
+            case, id=case.name, marks=[pytest.mark.slow] if case.name in SLOW else []
+        )
+        for case in harness.find_cases(root)
+    ]
+    metafunc.parametrize("case", cases)
 
 
 def test_golden_case(case):

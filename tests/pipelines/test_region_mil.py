@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="needs the extra deep")
 pytest.importorskip("openslide", reason="needs the extra wsi")
 
 from pipelines import region_mil
-from pipelines.study import Options, choose_cohort, parse
+from pipelines.study import COHORTS, Options, choose_cohort, fill, parse, split
 from sarcfeat.datasets import make_cohort, make_slides
 from sarcfeat.exceptions import InvalidInput
 
@@ -39,23 +39,23 @@ def test_options_and_a_cohort_that_is_none(tmp_path, capsys):
 
 def test_a_cohort_without_slides_is_refused(tmp_path):
     cohort = make_cohort(6, sites=1, readers=1, seed=0, root=tmp_path / "c")
-    with pytest.raises(InvalidInput, match=r"has no slides; region_mil needs slides/"):
-        region_mil.fill(None, cohort)
+    with pytest.raises(InvalidInput, match=r"has no slides, which this system"):
+        fill(None, cohort, needs="slides")
 
 
 def test_patients_without_cohorts_are_split_by_hospital():
     patients = pd.DataFrame({"site": ["A"] * 40 + ["B"] * 15}, index=range(55))
     event = pd.Series(np.arange(55) % 3, index=range(55))
-    found = region_mil.split(patients, event, seed=0)
+    found = split(patients, event, seed=0)
     assert found.value_counts().to_dict() == {
         "training": 28,
         "external validation": 15,
         "internal validation": 12,
     }
     assert (found[patients["site"] == "B"] == "external validation").all()
-    assert found.equals(region_mil.split(patients, event, seed=0))
+    assert found.equals(split(patients, event, seed=0))
     given = patients.assign(cohort=["training"] * 40 + ["external validation"] * 15)
-    assert region_mil.split(given, event, 0).astype(str).equals(given["cohort"])
+    assert split(given, event, 0).astype(str).equals(given["cohort"])
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_the_whole_system_on_a_folder_of_slides(tmp_path):
     names = [model["name"] for model in held["models"]]
     for score in (*region_mil.SCORES, "grade II-III"):
         assert f"{score}, external validation" in names
-    assert {one["cohort"] for one in held["differences"]} == set(region_mil.COHORTS)
+    assert {one["cohort"] for one in held["differences"]} == set(COHORTS)
     assert len(held["differences"]) == 3 * 15
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     for heading in ("Table 1", "Table 2", "Table 3", "Grade II", "Calibration"):
@@ -88,6 +88,13 @@ def test_the_whole_system_on_a_folder_of_slides(tmp_path):
         assert train[score].max() == 1
         high = train[score] >= train[score].median()
         assert (train[f"{score} group"] == "high").equals(high)
+    form = pd.read_csv(next((tmp_path / "out" / "review").glob("*form*.csv")))
+    assert {"tile", "cellularity", "vessels"} <= set(form.columns)
+    assert "patient" not in form.columns
+    for name in ("attention_highest", "top_and_bottom_tiles", "curves_DL-CP"):
+        assert (tmp_path / "out" / "figures" / f"{name}.png").stat().st_size > 5000
     again = region_mil.run(options, said.append)
     assert again["units"] == {"encoded": 0, "skipped": 50, "failed": 0}
-    assert again["models"] == results["models"]
+    written = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert written["models"] == held["models"]
+    assert written["differences"] == held["differences"]
