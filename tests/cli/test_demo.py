@@ -110,6 +110,7 @@ def test_report_opens_with_every_picture(first, tmp_path):
     assert "CONSOLE" not in done.stderr
 
 
+@pytest.mark.slow
 def test_three_bad_patients_fail_by_name_and_the_others_are_encoded(
     broken_cohort, cohort_folder, tmp_path
 ):

@@ -4,8 +4,15 @@ import pytest
 
 from tests.golden import conftest, harness
 
-# Nearly a minute each; without a marker expression every case runs all the same.
-SLOW = ("glmnet_cox/breast_lasso", "glmnet_cox/synth_n120_p200_lasso")
+# Ten seconds to a minute each; without a marker expression every case runs all the
+# same.
+SLOW = (
+    "calibration_surv/gbsg2",
+    "glmnet_cox/breast_enet05",
+    "glmnet_cox/breast_lasso",
+    "glmnet_cox/synth_n120_p200_lasso",
+    "nomogram_logistic/whas500",
+)
 
 
 def pytest_generate_tests(metafunc):

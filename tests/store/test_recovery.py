@@ -217,6 +217,7 @@ def test_lock_error_is_told_from_a_broken_block(tmp_path):
     assert not isinstance(caught.value, StoreBusy)
 
 
+@pytest.mark.slow
 def test_fault_087_a_few_kills_lose_and_double_nothing(tmp_path):
     told = torture(tmp_path, kills=3, seed=1, n_jobs=1, n=12)
     assert (told.kills, told.problems) == (3, [])
