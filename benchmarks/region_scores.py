@@ -98,7 +98,7 @@ def rows(kind: str, *, quick: bool) -> list[dict[str, Any]]:
     seeds, train, test = (2, 120, 150) if quick else (5, 150, 250)
     size = {"tiles": 120, "dim": 16} if quick else {"tiles": 1000, "dim": 64}
     if kind == "slides":
-        train, test = (40, 40) if quick else (150, 150)
+        train, test = (40, 40) if quick else (120, 100)
         size = {"size": 1024, "tile": 112}
     net = AttentionMIL(n_tiles=300, device="cpu")
     if quick:
