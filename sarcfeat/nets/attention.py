@@ -274,9 +274,14 @@ class BagNet(nn.Module):
         return self._risk(self._pooled(bags))
 
     def _pooled(self, bags: Ragged) -> Tensor:
-        logits, values = self.pool(self.embed(bags.tiles))
-        pooled = [_weighted(logits[low:high], values[low:high]) for low, high in bags]
-        return torch.stack(pooled)
+        # Bag by bag: arrays of all tiles together are too large for the processor's
+        # cache, and the memory for them is asked for anew each time.
+        return torch.stack(
+            [
+                _weighted(*self.pool(self.embed(bags.tiles[low:high])))
+                for low, high in bags
+            ]
+        )
 
     def _patients(self, pooled: Tensor) -> Tensor:
         """Return what is known of each patient, shape (bags, width)."""
