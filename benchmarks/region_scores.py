@@ -32,13 +32,14 @@ from sarcfeat.survival import check_y, make_y
 
 FINDS = ("DL-C", "DL-P", "DL-CP", "DL-CPR")
 Cs = dict[str, np.ndarray[Any, Any]]
-Study = tuple[pd.DataFrame, Any, np.ndarray[Any, Any]]
+Study = tuple[pd.DataFrame, Any, np.ndarray[Any, Any], Any]
 
 
 def bags(seed: int, n: int, tiles: int, dim: int) -> Study:
     """Simulate tiles as numbers."""
     made = make_bags(n, tiles=tiles, dim=dim, seed=seed)
-    return made.X, made.y, made.truth["slide_risk"].to_numpy()
+    # The files live as long as what was made.
+    return made.X, made.y, made.truth["slide_risk"].to_numpy(), made
 
 
 def slides(seed: int, n: int, size: int, tile: int) -> Study:
@@ -56,7 +57,7 @@ def slides(seed: int, n: int, size: int, tile: int) -> Study:
     X.index = pd.Index([one.patient for one in found])
     mfs = cohort.outcomes["mfs"].loc[X.index]
     y = make_y(mfs["event"] == 1, mfs["time"])
-    return X, y, cohort.truth.loc[X.index, "slide_risk"].to_numpy()
+    return X, y, cohort.truth.loc[X.index, "slide_risk"].to_numpy(), None
 
 
 def encoded(patient: str, path: Any, drawn: Any, tile: int) -> BagArray:
@@ -72,7 +73,7 @@ def encoded(patient: str, path: Any, drawn: Any, tile: int) -> BagArray:
 def held_out(estimator: Any, studies: list[Study], train: int) -> Cs:
     """Return c of each score in patients held out, one number a study."""
     found: dict[str, list[float]] = {}
-    for seed, (X, y, risk) in enumerate(studies):
+    for seed, (X, y, risk, _) in enumerate(studies):
         scores = RegionScores(estimator=estimator, cv=None, random_state=seed)
         scores.fit(X.iloc[:train], y[:train])
         event, time = check_y(y[train:])
