@@ -67,7 +67,7 @@ def simulate(options: Options) -> Callable[[Path], Cohort]:
 
 def encoder(options: Options) -> SlideTiles:
     """Return the paper's encoder; a small one for a quick run."""
-    if options.quick or (options.cohort == "simulated" and not options.weights):
+    if not options.weights and (options.quick or options.cohort == "simulated"):
         return SlideTiles("random", net="resnet18", size=112, name="tiles")
     return SlideTiles(options.weights, net="resnet50", name="tiles")
 
@@ -173,7 +173,7 @@ def run(options: Options, say: Callable[[str], Any] = print) -> dict[str, Any]:
     _describe(study, data, where, counts)
     _univariable(study, groups, data, outcomes, where)
     found = _multivariable(study, groups, data, y, where)
-    _relations(study, scores, groups, data)
+    _relations(study, scores, data)
     _grade_two(study, groups, data, outcomes, where)
     _looked_at(study, model.models_["DL-CP"], X, scores["DL-CP"], where, cohort, net)
     scores.assign(cohort=where).join(groups.add_suffix(" group")).to_csv(
@@ -240,11 +240,13 @@ def _aligned(
             words = data[column].map({0: "no", 1: "yes"})
             data[column] = pd.Categorical(words, ["no", "yes"])
     if "grade" in data:
-        data["grade"] = data["grade"].astype(int).map({1: "I", 2: "II", 3: "III"})
+        data["grade"] = data["grade"].map({1: "I", 2: "II", 3: "III"})
         beyond = data["grade"].map({"I": "no", "II": "yes", "III": "yes"})
         data["grade II-III"] = pd.Categorical(beyond, ["no", "yes"])
     outcomes = {
-        e: cohort.outcomes[e].loc[X.index] for e in ENDPOINTS if e in cohort.outcomes
+        e: cohort.outcomes[e].reindex(X.index)
+        for e in ENDPOINTS
+        if e in cohort.outcomes
     }
     return X, data, outcomes
 
@@ -327,9 +329,7 @@ def _multivariable(
     return found
 
 
-def _relations(
-    study: Study, scores: pd.DataFrame, groups: pd.DataFrame, data: pd.DataFrame
-) -> None:
+def _relations(study: Study, scores: pd.DataFrame, data: pd.DataFrame) -> None:
     asked = data.columns.intersection(["size_mm", "grade", "histology"], sort=False)
     found = associations(scores, data[asked])
     study.table("Scores", "Scores with size, grade, histotype and one another", found)
