@@ -5,8 +5,15 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from hypothesis import settings
 
 matplotlib.use("Agg")
+
+# The same examples every time, so that a change is judged by what it changed.
+# HYPOTHESIS_PROFILE=hunt looks for new ones.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("hunt", deadline=None, max_examples=1000, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(scope="session")
