@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import subprocess
 
 import pandas as pd
 import pytest
 
 from sarcfeat.cli.demo import run_demo
+from tests.browser import opened
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sarcfeat.exceptions.SarcfeatWarning"),
@@ -80,8 +80,6 @@ def test_a_second_run_encodes_nothing_and_says_so(first, cohort_folder):
 
 @pytest.mark.browser
 def test_report_opens_with_every_picture(first, tmp_path):
-    if shutil.which("chromium") is None:
-        pytest.skip("Chromium is not installed")
     result, _ = first
     page = (result.folder / "report.html").read_text("utf-8")
     assert page.count("<img ") >= 4
@@ -94,17 +92,7 @@ def test_report_opens_with_every_picture(first, tmp_path):
     )
     copy = tmp_path / "report.html"
     copy.write_text(page.replace("</body>", probe), "utf-8")
-    done = subprocess.run(
-        [
-            *("chromium", "--headless", "--no-sandbox", "--disable-gpu"),
-            *("--disable-background-networking", "--virtual-time-budget=4000"),
-            *("--enable-logging=stderr", "--dump-dom", copy.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = opened(copy)
     assert f'data-pictures="{page.count("<img ")}"' in done.stdout
     assert 'data-missing="0"' in done.stdout
     assert "CONSOLE" not in done.stderr

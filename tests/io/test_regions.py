@@ -134,9 +134,9 @@ def test_a_hundred_thousand_points_take_less_than_half_a_second():
     ]
     regions = Regions(("C", "P", "R"), tuple(rough))
     points = np.random.default_rng(0).uniform(-10_000, 10_000, (100_000, 2))
-    start = time.perf_counter()
+    start = time.process_time()  # whatever else the machine does
     codes = regions.label(points)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     radius = np.hypot(*points.T)
     assert (codes[radius < 2900] == 1).all()
     assert (codes[(radius > 3100) & (radius < 5800)] == 2).all()

@@ -1,7 +1,5 @@
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 
 from sarcfeat.exceptions import OutsideRange, UnknownName
 from sarcfeat.nomogram import Nomogram, Uncertainty, Variable
+from tests.browser import opened
 
 NASTY = "</script><img src=x onerror=alert(1)> & \"co\" 'x'"
 
@@ -127,13 +126,6 @@ def test_an_unknown_start_value_is_refused(tmp_path):
         NOMOGRAM.to_html(tmp_path / "c.html", values={"agee": 3})
 
 
-def chromium():
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("chromium is not installed, so the page was not opened")
-    return found
-
-
 def agrees(page, nomogram, X):
     """Compare the page's exact values with `predict`, interval and all."""
     risks = nomogram.predict(X, interval=True)
@@ -159,7 +151,7 @@ def agrees(page, nomogram, X):
     ids=["inside", "outside", "logistic"],
 )
 def test_the_browser_shows_what_python_predicts(tmp_path, nomogram, values):
-    page = _opened(chromium(), nomogram.to_html(tmp_path / "c.html", values=values))
+    page = Page(opened(nomogram.to_html(tmp_path / "c.html", values=values)).stdout)
     start = {variable.name: variable.start for variable in nomogram.variables}
     X = pd.DataFrame([{**start, **values}])
     if values.get("age", 0) > 90:
@@ -187,27 +179,8 @@ def test_a_slider_moves_its_number_by_keyboard_and_by_hand(tmp_path):
     }
     </script></body>"""
     file.write_text(file.read_text("utf-8").replace("</body>", press), "utf-8")
-    page = _opened(chromium(), file)
+    page = Page(opened(file).stdout)
     typed = {a["id"]: a["value"] for _, a in page.tags if a.get("type") == "number"}
     assert (typed["v0"], typed["v4"]) == ("62", "17.5")
     start = {variable.name: variable.start for variable in NOMOGRAM.variables}
     agrees(page, NOMOGRAM, pd.DataFrame([{**start, "age": 62.0, "size": 17.5}]))
-
-
-def _opened(chromium, file):
-    """Return the text of each element with an id, after the page's script ran."""
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    done = subprocess.run(
-        [
-            chromium,
-            *flags,
-            "--virtual-time-budget=3000",
-            f"--user-data-dir={file.parent / 'profile'}",
-            file.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return Page(done.stdout)

@@ -270,7 +270,7 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     with FeatureStore(root / "killed") as store:
         add_files(store, root)
-        store.encode(FakeEncoder(pause=0.1, log=str(root / "log")))
+        store.encode(FakeEncoder(pause=0.2, log=str(root / "log")))
 """
 
 
@@ -293,7 +293,7 @@ def test_fault_087_kill_9_loses_no_committed_unit(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], env=env)
     log = tmp_path / "log"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(encoded_masks(log)) < 9 and time.monotonic() < deadline:
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
@@ -336,14 +336,14 @@ class HangingEncoder(FakeEncoder):
 def test_fault_021_a_hang_costs_its_own_patient(study, n_jobs):
     study.add_cohort("few", patients=patients(3))
     start = time.monotonic()
-    report = study.encode(HangingEncoder(), cohort="few", n_jobs=n_jobs, timeout=1.5)
-    assert time.monotonic() - start < 60
+    report = study.encode(HangingEncoder(), cohort="few", n_jobs=n_jobs, timeout=4)
+    assert time.monotonic() - start < 300
     assert (report.encoded, report.failed) == (4, 2)
     assert set(report.failures["code"]) == {"WorkerTimedOut"}
     reason = report.failures["reason"].iloc[0]
     assert "Patient P002" in reason
     assert "P002/T1_mask.nii.gz" in reason
-    assert "no answer within 1.5 s" in reason
+    assert "no answer within 4 s" in reason
 
 
 def test_same_image_of_two_patients_is_computed_once(store, root):

@@ -59,11 +59,14 @@ def test_fault_021_a_parser_that_hangs_costs_its_own_file(store, root, monkeypat
     monkeypatch.setattr(
         images_module,
         "isolated",
-        lambda *args: isolation.isolated(*args, timeout=1.5),
+        # Of the others, a busy machine may take longer.
+        lambda *args: isolation.isolated(
+            *args, timeout=1.5 if "P003" in args[1] else 60
+        ),
     )
     start = time.monotonic()
     report = store.add_images(root / "images", pattern=PATTERN)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 300
     assert (report.ok, report.failed) == (5, 1)
     row = report.failures.iloc[0]
     assert (row.patient, row.code) == ("P003", "WorkerTimedOut")

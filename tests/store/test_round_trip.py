@@ -14,7 +14,7 @@ from tests.store.fakes import OddEncoder, add_files, write_patient
 QUICK = settings(
     max_examples=10,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 NUMBER = count()
 # Quiet and signalling NaN with payloads, infinities, zeros, denormals, the extremes.

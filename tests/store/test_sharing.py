@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -45,21 +44,27 @@ def test_fault_089_busy_names_who_and_since_when(tmp_path, holder):
     start = time.monotonic()
     with pytest.raises(StoreBusy) as caught:
         FeatureStore(tmp_path / "study", timeout=0.3)
-    assert 0.3 <= time.monotonic() - start < 5
+    assert 0.3 <= time.monotonic() - start < 60
     text = str(caught.value)
     assert f"process {holder.pid} on {note.host}" in text
     assert f"since {note.since}" in text
     assert "waited 0.3 s" in text
 
 
-def test_fault_089_second_writer_waits_with_a_message(tmp_path, holder, capfd):
-    timer = threading.Timer(0.5, holder.stdin.close)
-    timer.start()
-    with FeatureStore(tmp_path / "study", timeout=30) as store:
+def test_fault_089_second_writer_waits_with_a_message(
+    tmp_path, holder, capfd, monkeypatch
+):
+    say = writer.say
+
+    def say_and_free(text):
+        say(text)
+        holder.stdin.close()
+
+    monkeypatch.setattr(writer, "say", say_and_free)
+    with FeatureStore(tmp_path / "study", timeout=120) as store:
         assert Writer.of(store.path).pid == os.getpid()
-    timer.join()
     told = capfd.readouterr().err
-    assert told.startswith("Waiting up to 30 s")
+    assert told.startswith("Waiting up to 120 s")
     assert f"process {holder.pid} on" in told
     assert told.count("Waiting") == 1
     assert not (tmp_path / "study" / NOTE).exists()

@@ -201,9 +201,9 @@ def test_sixty_thousand_features_in_seconds():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 60_000))
     y = make_y(rng.random(300) < 0.5, rng.exponential(size=300))
-    start = time.perf_counter()
+    start = time.process_time()
     MRMR(k=25).fit(X, y)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
 
 
 def test_cox_and_c_index_as_relevance(data):
