@@ -23,6 +23,7 @@ __all__ = [
     "latex_table",
     "number_text",
     "p_text",
+    "ratio_text",
     "readable",
     "spread_decimals",
     "time_text",
@@ -123,6 +124,19 @@ def interval_text(value: float, low: float, high: float, digits: int = 2) -> str
         return number_text(value, digits)
     ends = (number_text(end, digits) or "not reached" for end in (low, high))
     return f"{number_text(value, digits)} ({' to '.join(ends)})"
+
+
+def ratio_text(ratio: float, low: float, high: float) -> str:
+    """Write a hazard ratio with its interval; one without is a reference level's.
+
+    Examples
+    --------
+    >>> ratio_text(2.1, 1.34, 3.29), ratio_text(1.0, float("nan"), float("nan"))
+    ('2.10 (1.34 to 3.29)', '1 (reference)')
+    """
+    if np.isnan(ratio):
+        return ""
+    return "1 (reference)" if np.isnan(low) else interval_text(ratio, low, high)
 
 
 def p_text(value: float) -> str:

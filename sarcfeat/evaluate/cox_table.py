@@ -17,8 +17,8 @@ from sarcfeat.evaluate._printed import (
     FEW_EVENTS,
     Printed,
     few_events_note,
-    interval_text,
     p_text,
+    ratio_text,
 )
 from sarcfeat.exceptions import InvalidInput, NotConverged, SarcfeatWarning
 from sarcfeat.survival import check_y
@@ -60,15 +60,17 @@ class CoxTable(Printed):
         table = self.table
         out = table[["variable", "level", "n", "events"]].copy()
         level = f"{100 * table.attrs.get('level', 0.95):g}% CI"
-        out[f"HR ({level})"] = [_ratio(*r) for r in _three(table, "")]
+        out[f"HR ({level})"] = [ratio_text(*r) for r in _three(table, "")]
         out["p"] = [p_text(value) for value in table["p"]]
         if "multi_hr" in table:
             out[f"multivariable HR ({level})"] = [
-                _ratio(*r) for r in _three(table, "multi_")
+                ratio_text(*r) for r in _three(table, "multi_")
             ]
             out["multivariable p"] = [p_text(value) for value in table["multi_p"]]
         if "firth_hr" in table:
-            out[f"Firth HR ({level})"] = [_ratio(*r) for r in _three(table, "firth_")]
+            out[f"Firth HR ({level})"] = [
+                ratio_text(*r) for r in _three(table, "firth_")
+            ]
         return out
 
 
@@ -312,11 +314,3 @@ def _chosen(
 
 def _three(table: pd.DataFrame, prefix: str) -> npt.NDArray[np.float64]:
     return table[[f"{prefix}hr", f"{prefix}ci_low", f"{prefix}ci_high"]].to_numpy(float)
-
-
-def _ratio(ratio: float, low: float, high: float) -> str:
-    if np.isnan(ratio):
-        return ""
-    if np.isnan(low):
-        return "1 (reference)"
-    return interval_text(ratio, low, high)

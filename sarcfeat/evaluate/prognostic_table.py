@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,10 @@ from sarcfeat.evaluate._printed import (
     Printed,
     interval_text,
     p_text,
+    ratio_text,
     time_text,
 )
-from sarcfeat.evaluate._table_rows import is_category
+from sarcfeat.evaluate._table_rows import is_category, is_level, levels_of
 from sarcfeat.evaluate.cox_table import cox_table
 from sarcfeat.evaluate.survival_table import survival_table
 from sarcfeat.exceptions import InvalidInput
@@ -59,15 +61,17 @@ class PrognosticTable(Printed):
         table, at = self.table, time_text(self.time, self.time_unit)
         out = table[[*KEYS, "n", "events"]].copy()
 
-        def three(name: str, low: str, high: str) -> list[str]:
+        def three(
+            name: str, low: str, high: str, said: Callable[..., str] = interval_text
+        ) -> list[str]:
             rows = table[[name, low, high]].to_numpy(dtype=float)
-            return [interval_text(*row) for row in rows]
+            return [said(*row) for row in rows]
 
         out[f"survival at {at} (95% CI)"] = three(
             "survival", "survival_low", "survival_high"
         )
         out["log-rank p"] = [p_text(p) for p in table["logrank_p"]]
-        out["HR (95% CI)"] = three("hr", "ci_low", "ci_high")
+        out["HR (95% CI)"] = three("hr", "ci_low", "ci_high", ratio_text)
         out["p"] = [p_text(p) for p in table["p"]]
         if table["firth_hr"].notna().any():
             out["Firth HR (95% CI)"] = three(
@@ -154,20 +158,54 @@ def prognostic_table(
         else list(pd.unique(groups.dropna()))
     )
     parts, notes = [], []
+    competing = {e: _compete(e, outcome) for e, outcome in outcomes.items()}
     for name in names:
         for endpoint, outcome in outcomes.items():
             rows = X.index[(groups == name).to_numpy()]
             known = _known(endpoint, outcome, rows)
-            part, said = _one(X.loc[known.index], known, time, reference, level)
+            here = X.loc[known.index]
+            part, said = _one(here, known, competing[endpoint], time, reference, level)
             part.insert(0, "cohort", str(name))
             part.insert(1, "endpoint", endpoint)
             parts.append(part)
             lost = len(rows) - len(known)
             if lost:
                 said.insert(0, f"{lost} of {len(rows)} patients have no outcome.")
-            notes += [f"{name}, {endpoint}: {text}" for text in said]
+            notes += [f"{name}, {endpoint}: {text}" for text in _together(said)]
     table = pd.concat(parts, ignore_index=True)
     return PrognosticTable(table, notes, float(time), time_unit)
+
+
+def _compete(endpoint: str, outcome: pd.DataFrame) -> bool:
+    """Return whether events compete: then a cohort without any has an incidence too."""
+    return bool((_known(endpoint, outcome, outcome.index)["event"] > 1).any())
+
+
+# "size: <what holds>", of cox_table.
+_HOLDS = re.compile(
+    r"(?P<name>.+?): (?:the hazard ratio of .* has (?P<endless>no finite estimate .*)"
+    r"|(?P<alone>one value, .*))"
+)
+
+
+def _together(notes: list[str]) -> list[str]:
+    """Say once what holds for several variables.
+
+    Examples
+    --------
+    >>> _together(["age: one value, no model.", "few", "sex: one value, no model."])
+    ['age, sex: one value, no model.', 'few']
+    """
+    told: dict[str, list[str]] = {}
+    for note in notes:
+        found = _HOLDS.fullmatch(note)
+        if found is None:
+            told[note] = []
+            continue
+        endless = found["endless"]
+        what = f"a hazard ratio has {endless}" if endless else str(found["alone"])
+        told.setdefault(what, []).append(str(found["name"]))
+    return [f"{', '.join(who)}: {what}" if who else what for what, who in told.items()]
 
 
 def _known(
@@ -186,6 +224,7 @@ def _known(
 def _one(
     X: pd.DataFrame,
     known: pd.DataFrame,
+    competing: bool,
     time: float,
     reference: Mapping[str, str] | None,
     level: float,
@@ -193,10 +232,10 @@ def _one(
     """Describe every variable in one cohort for one endpoint."""
     event = known["event"].to_numpy().astype(int)
     y = make_y(event == 1, known["time"].to_numpy(float), zero="keep")
-    competing = bool((event > 1).any())
     notes: list[str] = []
     if y["event"].sum() < FEWEST:
-        notes.append(f"{int(y['event'].sum())} event; nothing is tested.")
+        number = int(y["event"].sum())
+        notes.append(f"{number} event{'' if number == 1 else 's'}; nothing is tested.")
         rows = pd.concat([_counted(X[name], y) for name in X], ignore_index=True)
     else:
         here, absent = _present(X, reference)
@@ -254,15 +293,10 @@ def _counted(column: pd.Series[Any], y: np.ndarray[Any, Any]) -> pd.DataFrame:
     if not is_category(column):
         told = [("", len(column), int(y["event"].sum()))]
     else:
-        words = column.astype(str).where(column.notna())
-        told = [
-            (
-                str(word),
-                int((words == word).sum()),
-                int(y["event"][words == word].sum()),
-            )
-            for word in sorted(words.dropna().unique())
-        ]
+        told = []
+        for word in levels_of(column):
+            mine = is_level(column, word)
+            told.append((str(word), int(mine.sum()), int(y["event"][mine].sum())))
     rows = pd.DataFrame(told, columns=["level", "n", "events"])
     rows.insert(0, "variable", str(column.name))
     return rows

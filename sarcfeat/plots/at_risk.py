@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sarcfeat.plots.canvas import COLOURS, GREY, TEXT
+from sarcfeat.plots.canvas import GREY, TEXT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,10 +20,10 @@ _TOP = 40  # from the axis to the heading of that table
 def write_at_risk(
     ax: Axes,
     ticks: Sequence[float],
-    names: Sequence[str],
+    names: Mapping[str, str],
     counts: Sequence[Sequence[int]],
 ) -> None:
-    """Write one row a group, in the colour of its curve.
+    """Write one row a group, in the colour of its curve: `names` to colours.
 
     Each number carries the id ``at-risk:<group>:<time>``.
     """
@@ -43,9 +43,9 @@ def write_at_risk(
         color=GREY,
         **below,
     )
-    for row, (name, numbers) in enumerate(zip(names, counts, strict=True), start=1):
+    rows = zip(names.items(), counts, strict=True)
+    for row, ((name, colour), numbers) in enumerate(rows, start=1):
         y = -_TOP - _ROW * row
-        colour = COLOURS[(row - 1) % len(COLOURS)]
         ax.annotate(
             name, (0, 0), (-_LEFT, y), xycoords=edge, ha="right", color=colour, **below
         )

@@ -20,6 +20,8 @@ __all__ = ["calibration"]
 
 _GROUPS = ("predicted", "observed", "ci_low", "ci_high")
 _BINS = 40
+# Text stays readable where an interval runs behind it.
+_BEHIND: dict[str, Any] = {"facecolor": "white", "alpha": 0.85, "lw": 0, "pad": 2}
 _HEIGHT = 0.12  # of the tallest bar of the histogram, of the axis
 
 
@@ -74,10 +76,10 @@ def _draw_histogram(ax: Axes, values: npt.NDArray[np.float64], top: float) -> No
 
 def _said(result: Any) -> str:
     lines = [
-        f"slope {result.slope:.2f} ({result.slope_low:.2f}–{result.slope_high:.2f})"
+        f"slope {result.slope:.2f} ({result.slope_low:.2f} to {result.slope_high:.2f})"
     ]
     if isinstance(result, SurvivalCalibration):
-        ends = f"{result.ratio_low:.2f}–{result.ratio_high:.2f}"
+        ends = f"{result.ratio_low:.2f} to {result.ratio_high:.2f}"
         lines.append(f"observed / expected {result.ratio:.2f} ({ends})")
     else:
         ends = f"{result.in_the_large_low:.2f} to {result.in_the_large_high:.2f}"
@@ -146,7 +148,7 @@ def calibration(
         tops.append(curve)
         # In the corner that a good curve never enters.
         place = {"transform": ax.transAxes, "ha": "left", "va": "top", "fontsize": TEXT}
-        ax.text(0.03, 0.98, _said(result), **place)
+        ax.text(0.03, 0.98, _said(result), bbox=_BEHIND, zorder=5, **place)
     if groups is not None:
         _draw_groups(ax, groups)
         tops.append(groups[["observed", "ci_high"]].to_numpy(dtype=float).ravel())
@@ -154,7 +156,8 @@ def calibration(
     _draw_histogram(ax, values, top)
     ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
     ax.set(xlabel=f"Predicted {what}", ylabel=f"Observed {what}")
-    legend: dict[str, Any] = {"frameon": False, "fontsize": TEXT}
-    ax.legend(loc="lower right", bbox_to_anchor=(1.0, _HEIGHT), **legend)
+    legend: dict[str, Any] = {"framealpha": 0.85, "edgecolor": "none"}
+    legend |= {"loc": "lower right", "bbox_to_anchor": (1.0, _HEIGHT)}
+    ax.legend(fontsize=TEXT, **legend).set_zorder(5)
     quiet(ax)
     return ax

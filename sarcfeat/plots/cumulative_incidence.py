@@ -11,13 +11,12 @@ from sarcfeat.exceptions import InvalidInput
 from sarcfeat.plots.at_risk import write_at_risk
 from sarcfeat.plots.canvas import (
     TEXT,
-    colours,
     new_axes,
     p_sentence,
     quiet,
     time_axis,
 )
-from sarcfeat.plots.kaplan_meier import in_order
+from sarcfeat.plots.kaplan_meier import in_colours
 from sarcfeat.survival import (
     CumulativeIncidence,
     gray_test,
@@ -132,10 +131,10 @@ def cumulative_incidence(
         )
     ax = new_axes((6.4, 5.2)) if ax is None else ax
     until = float(time.max() if horizon is None else horizon)
-    names = in_order(labels if groups is None else groups)
+    names = in_colours(labels if groups is None else groups)
     ticks, texts, xlabel = time_axis(until, time_unit)
     counts = []
-    for name, colour in zip(names, colours(len(names)), strict=True):
+    for name, colour in names.items():
         mine = labels == name
         counts.append([int((time[mine] >= tick).sum()) for tick in ticks])
         curve = estimate(status[mine], time[mine])
@@ -162,6 +161,7 @@ def cumulative_incidence(
     ax.set(xlim=(0, until), ylim=(0, 1.0), xlabel=xlabel, ylabel=ylabel)
     ax.set_xticks(ticks, texts)
     if at_risk:
-        write_at_risk(ax, ticks, [str(name) for name in names], counts)
+        shown = {str(name): colour for name, colour in names.items()}
+        write_at_risk(ax, ticks, shown, counts)
     quiet(ax)
     return ax

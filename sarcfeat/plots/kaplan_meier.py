@@ -42,6 +42,20 @@ def in_order(groups: Any) -> list[Any]:
     return sorted(pd.unique(np.asarray(groups)).tolist())
 
 
+def in_colours(groups: Any) -> dict[Any, str]:
+    """Return the groups in their own order, each with its colour.
+
+    A category keeps its colour where another has no patient: high is not drawn in the
+    colour of low in a cohort in which all are high.
+    """
+    names = in_order(groups)
+    if not isinstance(getattr(groups, "dtype", None), pd.CategoricalDtype):
+        return dict(zip(names, colours(len(names)), strict=True))
+    every = list(pd.Categorical(groups).categories)
+    shades = dict(zip(every, colours(len(every)), strict=True))
+    return {name: shades[name] for name in names}
+
+
 def _band(
     curve: KaplanMeier, shown: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -137,10 +151,10 @@ def kaplan_meier(
     ax = new_axes((6.4, 4.8)) if ax is None else ax
     until = float(time.max() if horizon is None else horizon)
     labels = np.asarray(groups)
-    names = in_order(groups)
+    names = in_colours(groups)
     ticks, texts, xlabel = time_axis(until, time_unit)
     counts = []
-    for name, colour in zip(names, colours(len(names)), strict=True):
+    for name, colour in names.items():
         mine = labels == name
         curve = estimate(event[mine], time[mine])
         events = int(event[mine].sum())
@@ -159,6 +173,7 @@ def kaplan_meier(
     ax.set(xlim=(0, until), ylim=(0, 1.02), xlabel=xlabel, ylabel=ylabel)
     ax.set_xticks(ticks, texts)
     if at_risk:
-        write_at_risk(ax, ticks, [str(name) for name in names], counts)
+        shown = {str(name): colour for name, colour in names.items()}
+        write_at_risk(ax, ticks, shown, counts)
     quiet(ax)
     return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,18 @@ __all__ = ["score_by_group"]
 
 _FEWEST = 5  # patients of a group that gets a shape
 _WIDTH = 0.35
+_LINE = 16  # characters of a group's name that stand beside its neighbour's
+
+
+def _broken(name: Any) -> str:
+    """Break a long name into lines, so that it does not run into the next.
+
+    Examples
+    --------
+    >>> _broken("myxoid/round cell liposarcoma").split(chr(10))
+    ['myxoid/round', 'cell liposarcoma']
+    """
+    return fill(str(name), _LINE, break_long_words=False)
 
 
 def _spread_out(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -87,7 +100,7 @@ def score_by_group(
     )
     samples = [values[~lost & (labels == name)] for name in names]
     pairs = [(name, one) for name, one in zip(names, samples, strict=True) if len(one)]
-    ax = new_axes((1.6 + 1.1 * len(pairs), 4.2)) if ax is None else ax
+    ax = new_axes((1.6 + 1.2 * len(pairs), 4.2)) if ax is None else ax
     for place, ((_, one), colour) in enumerate(
         zip(pairs, colours(len(pairs)), strict=True)
     ):
@@ -99,7 +112,7 @@ def score_by_group(
         ax.hlines(half, place - 0.28, place + 0.28, color="black", lw=2, zorder=3)
     ax.set_xlim(-0.6, len(pairs) - 0.4)
     ax.set_xticks(
-        range(len(pairs)), [f"{name}\n(n = {len(one)})" for name, one in pairs]
+        range(len(pairs)), [f"{_broken(name)}\n(n = {len(one)})" for name, one in pairs]
     )
     ax.set_ylabel(ylabel)
     test = getattr(comparison, "test", comparison)

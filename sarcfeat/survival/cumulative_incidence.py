@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 _VARIANCES = ("aalen", "jackknife")
 _CONF_TYPES = ("log-log", "plain")
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,8 @@ def _jackknife_error(
 def _limits(
     f: Floats, error: Floats, z: float, conf_type: str
 ) -> tuple[Floats, Floats]:
-    inside = (f > 0) & (f < 1)
+    # What rounding leaves below 1 is 1, and has no interval.
+    inside = (f > 0) & (f < 1 - _ROUNDING)
     f = np.where(inside, f, np.nan)
     if conf_type == "plain":
         return np.maximum(f - z * error, 0), np.minimum(f + z * error, 1)

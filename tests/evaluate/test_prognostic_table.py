@@ -80,6 +80,32 @@ def test_an_infinite_ratio_is_flagged_and_firths_is_beside_it(study):
     assert "Firth HR (95% CI)" in text.columns
 
 
+def test_a_cohort_in_which_nothing_competes_has_an_incidence_too(study):
+    X, outcomes, cohort = study
+    mfs = outcomes["mfs"].copy()
+    away = (cohort == "there").to_numpy()
+    mfs.loc[away & (mfs["event"] == 2).to_numpy(), "event"] = 0
+    found = prognostic_table(X[["score"]], {"mfs": mfs}, time=730, cohort=cohort)
+    rows = found.table.query("cohort == 'there'")
+    assert rows["gray_p"].notna().all()
+    np.testing.assert_allclose(rows["incidence"], 1 - rows["survival"])
+    text = found.formatted()
+    assert text.loc[text["level"] == "low", "HR (95% CI)"].eq("1 (reference)").all()
+
+
+def test_what_holds_for_several_variables_is_said_once(study):
+    X, outcomes, _ = study
+    mfs = outcomes["mfs"].copy()
+    mfs.loc[(X["score"] == "low").to_numpy(), "event"] = 0
+    data = X[["score"]].assign(again=X["score"], one="a", same="b")
+    notes = prognostic_table(data, {"mfs": mfs}, time=730).notes
+    assert [note for note in notes if "no finite estimate" in note] == [
+        "all patients, mfs: score, again: a hazard ratio has no finite estimate "
+        "(complete separation); Firth's is given beside it."
+    ]
+    assert sum(note.startswith("all patients, mfs: one, same: ") for note in notes) == 1
+
+
 def test_few_events_are_said_with_their_cohort_and_endpoint(study):
     X, outcomes, cohort = study
     mfs = outcomes["mfs"].copy()
@@ -89,7 +115,7 @@ def test_few_events_are_said_with_their_cohort_and_endpoint(study):
     mfs.iloc[there[::8], 1] = 1
     mfs.iloc[there[3], 0] = np.nan
     found = prognostic_table(X, {"mfs": mfs}, time=730, cohort=cohort)
-    assert "here, mfs: 0 event; nothing is tested." in found.notes
+    assert "here, mfs: 0 events; nothing is tested." in found.notes
     assert any(
         note.startswith("there, mfs: Alone, fewer than 10 events per coefficient")
         for note in found.notes

@@ -189,3 +189,11 @@ def test_fault_074_a_cause_that_does_not_occur_names_those_that_do():
         check_causes(["dead", "0", "1"], [1, 2, 3])
     with pytest.raises(InvalidInput, match="competing risks choose one cause"):
         kaplan_meier([0, 1, 2], [1.0, 2.0, 3.0])
+
+
+def test_what_rounding_leaves_below_one_has_no_interval():
+    # One event a day: the sum of the steps ends at 1, or a rounding below it.
+    for n in range(3, 60):
+        found = cumulative_incidence(np.ones(n, int), np.arange(1.0, n + 1))
+        assert found.incidence[-1, 0] == pytest.approx(1)
+        assert np.isnan([found.lower[-1, 0], found.upper[-1, 0]]).all()
