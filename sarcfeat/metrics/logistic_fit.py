@@ -96,12 +96,16 @@ def fit_logistic(
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
     given = np.broadcast_to(np.asarray(offset, dtype=float), y.shape)
+    # Columns of about 1: grams beside micrograms would make the information singular.
+    size = np.sqrt((X**2).mean(axis=0))
+    size = np.where(size > 0, size, 1.0)
+    X = X / size
     b = np.zeros(X.shape[1])
     if start is not None:
-        b = np.asarray(start, dtype=float).copy()
+        b = np.asarray(start, dtype=float) * size
     elif len(b):
         share = np.clip(np.average(y, weights=weight), 1e-6, 1 - 1e-6)
-        b[0] = logit(share) - np.average(given, weights=weight)
+        b[0] = (logit(share) - np.average(given, weights=weight)) * size[0]
     eta = X @ b + given
     value = _loglik(y, eta, weight)
     converged, n_iter = not len(b), 0
@@ -119,4 +123,5 @@ def fit_logistic(
         converged = bool(np.abs(step).max() <= _STEP_DONE * (1 + np.abs(b).max()))
         converged = converged or gain <= _FLAT * (1 + abs(value))
     vcov = linalg.pinvh(_information(X, eta, weight)) if len(b) else np.empty((0, 0))
-    return LogisticFit(b, np.asarray(vcov), value, eta, converged, n_iter)
+    vcov = np.asarray(vcov) / np.outer(size, size)
+    return LogisticFit(b / size, vcov, value, eta, converged, n_iter)

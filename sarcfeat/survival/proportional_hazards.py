@@ -68,6 +68,12 @@ def cox_zph(
             [cross, fit.state.information(g**2)[inside]],
         ]
     )
+    # With time itself as the scale, entries differ by many orders of magnitude: put
+    # both coefficients and drifts on scales on which their information is 1.
+    size = np.sqrt(np.maximum(np.diag(information), 0))
+    size[size == 0] = 1.0
+    information /= np.outer(size, size)
+    drift = drift / size[p:]
     rows = []
     for tested in [*[[j] for j in range(p)], list(range(p))]:
         use = [*range(p), *[p + j for j in tested]]

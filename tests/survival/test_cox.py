@@ -228,3 +228,17 @@ def test_zph_sees_a_hazard_ratio_that_turns():
         assert table.loc["turns", "p"] < 1e-6
         assert table.loc["noise", "p"] > 0.01
         assert table.loc["GLOBAL", "df"] == 2
+
+
+def test_zph_does_not_depend_on_units():
+    rng = np.random.default_rng(4)
+    n, p = 200, 8
+    X = rng.normal(size=(n, p))
+    time = rng.exponential(np.exp(-X[:, 0] / 2)) + 0.01
+    event = rng.uniform(size=n) < 0.6
+    names = [f"x{j}" for j in range(p)]
+    of_years = cox_zph(fit_cox(X, RiskSets(event, time)), names, transform="identity")
+    units = 10.0 ** np.linspace(-5, 5, p)
+    of_hours = fit_cox(X * units, RiskSets(event, time * 8766))
+    table = cox_zph(of_hours, names, transform="identity")
+    np.testing.assert_allclose(table["chisq"], of_years["chisq"], rtol=1e-6)
