@@ -10,7 +10,7 @@ import pandas as pd
 
 from sarcfeat.exceptions import InvalidInput, SarcfeatError
 
-__all__ = ["bootstrap_interval"]
+__all__ = ["bootstrap_interval", "percentile_of"]
 
 
 def bootstrap_interval(
@@ -88,3 +88,23 @@ def bootstrap_interval(
         table.append((value[name], se, low, high, len(known)))
     columns = ["value", "se", "ci_low", "ci_high", "n"]
     return pd.DataFrame(table, index=value.index, columns=columns)
+
+
+def percentile_of(
+    measure: Callable[[npt.NDArray[np.intp]], float],
+    n: int,
+    n_bootstrap: int,
+    level: float,
+    random_state: int | np.random.RandomState | np.random.Generator | None,
+) -> tuple[float, float]:
+    """Return the bootstrap interval of one measure; NaN where no resample is asked."""
+    if n_bootstrap == 0:
+        return float("nan"), float("nan")
+    table = bootstrap_interval(
+        lambda rows: {"value": measure(rows)},
+        n,
+        n_bootstrap=n_bootstrap,
+        level=level,
+        random_state=random_state,
+    )
+    return float(table["ci_low"].iloc[0]), float(table["ci_high"].iloc[0])

@@ -10,6 +10,7 @@ from scipy.special import logit
 from scipy.stats import chi2, norm
 
 from sarcfeat.metrics.binary import check_binary, check_probability
+from sarcfeat.metrics.bootstrap_interval import percentile_of
 from sarcfeat.metrics.logistic_fit import fit_logistic
 from sarcfeat.metrics.lowess import lowess
 
@@ -26,13 +27,15 @@ class Calibration:
     ----------
     slope, slope_low, slope_high : float
         Of a logistic regression on the logit of the risk; below 1: too extreme.
-    intercept : float
+    intercept, intercept_low, intercept_high : float
         Of the same regression.
     in_the_large, in_the_large_low, in_the_large_high : float
         Intercept with the slope held at 1; above 0: risks too low on the whole.
     ici, e50, e90, e_max : float
         Mean, median, ninth decile and largest distance between risk and the smooth
         curve (the integrated calibration index and its kin).
+    ici_low, ici_high : float
+        Bootstrap interval of the index; NaN without resamples.
     brier, spiegelhalter_z, spiegelhalter_p : float
         Brier's score, and Spiegelhalter's test of calibration on it.
     discrimination, unreliability, quality : float
@@ -51,10 +54,14 @@ class Calibration:
     slope_low: float
     slope_high: float
     intercept: float
+    intercept_low: float
+    intercept_high: float
     in_the_large: float
     in_the_large_low: float
     in_the_large_high: float
     ici: float
+    ici_low: float
+    ici_high: float
     e50: float
     e90: float
     e_max: float
@@ -72,7 +79,12 @@ class Calibration:
 
 
 def calibration(
-    y: npt.ArrayLike, p: npt.ArrayLike, *, level: float = 0.95
+    y: npt.ArrayLike,
+    p: npt.ArrayLike,
+    *,
+    n_bootstrap: int = 0,
+    level: float = 0.95,
+    random_state: int | np.random.Generator | None = None,
 ) -> Calibration:
     """Say how predicted probabilities of an outcome agree with it.
 
@@ -81,8 +93,11 @@ def calibration(
     y : array-like of bool or 0/1, shape (n_patients,)
     p : array-like of float, shape (n_patients,)
         Predicted probabilities; exactly 0 and 1 are left out of the regressions.
+    n_bootstrap : int
+        Resamples of patients for the interval of the calibration index; 0 for none.
     level : float
-        Coverage of the intervals of slope and intercept.
+        Coverage of the intervals.
+    random_state : int, Generator or None
 
     Returns
     -------
@@ -121,6 +136,13 @@ def calibration(
     lr, u = null - deviance, plain - deviance
     curve = lowess(risk, flags.astype(float))
     gap = np.abs(risk - curve)
+    ici_low, ici_high = percentile_of(
+        lambda rows: _index(flags[rows], risk[rows]),
+        len(risk),
+        n_bootstrap,
+        level,
+        random_state,
+    )
     brier = float(np.mean((risk - flags) ** 2))
     spread = float(np.sum((1 - 2 * risk) ** 2 * risk * (1 - risk)))
     s_z = float(np.sum((flags - risk) * (1 - 2 * risk)))
@@ -131,10 +153,14 @@ def calibration(
         slope_low=float(b[1] - z * se[1]),
         slope_high=float(b[1] + z * se[1]),
         intercept=float(b[0]),
+        intercept_low=float(b[0] - z * se[0]),
+        intercept_high=float(b[0] + z * se[0]),
         in_the_large=float(a[0]),
         in_the_large_low=float(a[0] - z * a_se[0]),
         in_the_large_high=float(a[0] + z * a_se[0]),
         ici=float(gap.mean()),
+        ici_low=ici_low,
+        ici_high=ici_high,
         e50=float(np.quantile(gap, 0.5)),
         e90=float(np.quantile(gap, 0.9)),
         e_max=float(gap.max()),
@@ -150,6 +176,11 @@ def calibration(
         model_lr=lr,
         curve=curve,
     )
+
+
+def _index(flags: npt.NDArray[np.bool_], risk: Floats) -> float:
+    """Return the integrated calibration index of some patients."""
+    return float(np.abs(risk - lowess(risk, flags.astype(float))).mean())
 
 
 def _loglik(y: Floats, eta: Floats) -> float:

@@ -28,6 +28,7 @@ from sarcfeat.metrics.group_tests import (
     wilcoxon,
 )
 from sarcfeat.metrics.multiple_testing import adjust_p
+from sarcfeat.metrics.samples import refuse_unnamed
 
 __all__ = ["GroupComparison", "compare_categories", "compare_groups", "looks_normal"]
 
@@ -124,6 +125,7 @@ def compare_groups(
     >>> found.test.name, round(found.test.p, 3)
     ('Welch t-test', 0.024)
     """
+    refuse_unnamed(groups)
     columns = {name: np.asarray(v, dtype=float) for name, v in groups.items()}
     if paired:
         return _compare_paired(columns, alpha, adjust)
@@ -215,7 +217,7 @@ def _signed_ranks(first: Floats, second: Floats) -> GroupTest:
 
 
 def compare_categories(
-    table: pd.DataFrame, *, adjust: str = "bh", random_state: Any = 0
+    table: pd.DataFrame | npt.ArrayLike, *, adjust: str = "bh", random_state: Any = 0
 ) -> GroupComparison:
     """Compare a category between groups: chi-squared, or Fisher's where it is sparse.
 
@@ -226,7 +228,7 @@ def compare_categories(
 
     Parameters
     ----------
-    table : DataFrame of counts
+    table : DataFrame or array-like of counts
         A row a category, a column a group.
     adjust : str
         Adjustment of the pairs of groups, as for :func:`adjust_p`.
@@ -248,6 +250,7 @@ def compare_categories(
     >>> found.test.name, round(found.test.p, 3)
     ('Chi-squared', 0.013)
     """
+    table = pd.DataFrame(table)
     found, reason = _independence(table.to_numpy(), random_state)
     groups = [name for name in table.columns if table[name].sum()]
     if found is NOT_TESTED or len(groups) < 3:

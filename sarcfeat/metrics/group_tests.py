@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sarcfeat._validation import listed
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics.multiple_testing import adjust_p
+from sarcfeat.metrics.samples import named_samples, sample_of
 from sarcfeat.metrics.studentized_range import (
     studentized_range_quantile,
     studentized_range_sf,
@@ -60,33 +60,6 @@ class GroupTest:
     ci: tuple[float, float] | None = None
 
 
-def _sample(values: Any, least: int = 2, name: str = "a group") -> np.ndarray:
-    """Return the values that are there.
-
-    Raises
-    ------
-    InvalidInput
-        Fewer than `least`, or not one row of numbers.
-    """
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 1:
-        raise InvalidInput(f"{name} is one row of numbers; got shape {values.shape}.")
-    values = values[~np.isnan(values)]
-    if len(values) < least:
-        raise InvalidInput(
-            f"{name} has {len(values)} values; the test needs at least {least}."
-        )
-    return values
-
-
-def _samples(groups: Mapping[Any, Any], least: int = 2) -> list[np.ndarray]:
-    if len(groups) < 2:
-        raise InvalidInput(
-            f"A comparison needs two groups; got {listed(groups) or 'none'}."
-        )
-    return [_sample(v, least, f"the group {name}") for name, v in groups.items()]
-
-
 def t_test(
     first: Any,
     second: Any,
@@ -116,9 +89,9 @@ def t_test(
     """
     if paired:
         change = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-        found, name = stats.ttest_1samp(_sample(change), 0.0), "Paired t-test"
+        found, name = stats.ttest_1samp(sample_of(change), 0.0), "Paired t-test"
     else:
-        a, b = _sample(first), _sample(second)
+        a, b = sample_of(first), sample_of(second)
         found = stats.ttest_ind(a, b, equal_var=equal_variance)
         name = "Student t-test" if equal_variance else "Welch t-test"
     ci = found.confidence_interval(level)
@@ -145,7 +118,7 @@ def anova(groups: Mapping[Any, Any], *, equal_variance: bool = True) -> GroupTes
     >>> round(found.statistic, 1), found.df
     (13.0, (2.0, 6.0))
     """
-    samples = _samples(groups)
+    samples = named_samples(groups)
     n = np.array([len(v) for v in samples], dtype=float)
     k = len(n)
     if equal_variance:
@@ -175,7 +148,7 @@ def tukey_hsd(groups: Mapping[Any, Any], *, level: float = 0.95) -> pd.DataFrame
     >>> table["difference"].tolist()
     [1.0, 4.0, 3.0]
     """
-    samples = _samples(groups)
+    samples = named_samples(groups)
     k, n = len(samples), np.array([len(v) for v in samples], dtype=float)
     df = float(n.sum() - k)
     within = sum(float(((v - v.mean()) ** 2).sum()) for v in samples) / df
@@ -208,7 +181,7 @@ def kruskal_wallis(groups: Mapping[Any, Any]) -> GroupTest:
     >>> round(kruskal_wallis({"A": [1, 2, 3], "B": [4, 5, 6]}).p, 3)
     0.05
     """
-    samples = _samples(groups, least=1)
+    samples = named_samples(groups, least=1)
     found = stats.kruskal(*samples)
     df = (float(len(samples) - 1),)
     return GroupTest("Kruskal-Wallis", float(found.statistic), float(found.pvalue), df)
@@ -240,7 +213,7 @@ def mann_whitney(
     >>> found.statistic, round(found.p, 2)
     (1.0, 0.2)
     """
-    a, b = _sample(first, 1), _sample(second, 1)
+    a, b = sample_of(first, 1), sample_of(second, 1)
     both = np.concatenate([a, b])
     if exact is None:
         exact = max(len(a), len(b)) < EXACT and len(np.unique(both)) == len(both)
@@ -309,7 +282,7 @@ def wilcoxon(first: Any, second: Any) -> GroupTest:
             f"Paired measurements are of the same patients; got shapes {a.shape} and "
             f"{b.shape}."
         )
-    difference = _sample(a - b, 1, "the pairs")
+    difference = sample_of(a - b, 1, "the pairs")
     changed = difference[difference != 0]
     if not len(changed):
         raise InvalidInput("No patient differs between the two measurements.")
@@ -355,7 +328,7 @@ def bartlett(groups: Mapping[Any, Any]) -> GroupTest:
     >>> bartlett({"A": [1, 2, 3], "B": [10, 20, 30]}).p < 0.05
     True
     """
-    samples = _samples(groups)
+    samples = named_samples(groups)
     found = stats.bartlett(*samples)
     df = (float(len(samples) - 1),)
     return GroupTest("Bartlett", float(found.statistic), float(found.pvalue), df)
@@ -369,7 +342,7 @@ def shapiro(values: Any) -> GroupTest:
     >>> round(shapiro([1.0, 1.1, 1.2, 1.3, 9.0]).p, 4)
     0.0004
     """
-    found = stats.shapiro(_sample(values, 3, "the sample"))
+    found = stats.shapiro(sample_of(values, 3, "the sample"))
     return GroupTest("Shapiro-Wilk", float(found.statistic), float(found.pvalue))
 
 
@@ -381,7 +354,7 @@ def kolmogorov_smirnov(first: Any, second: Any) -> GroupTest:
     >>> kolmogorov_smirnov([1, 2, 3, 4], [3, 4, 5, 6]).statistic
     0.5
     """
-    a, b = _sample(first, 1), _sample(second, 1)
+    a, b = sample_of(first, 1), sample_of(second, 1)
     distance = float(stats.ks_2samp(a, b, method="asymp").statistic)
     scale = np.sqrt(len(a) * len(b) / (len(a) + len(b)))
     p = float(stats.kstwobign.sf(scale * distance))

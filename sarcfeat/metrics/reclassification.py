@@ -34,6 +34,8 @@ class NRI:
     events, nonevents : float
         Net share moved up among patients with the outcome, and net share moved down
         among those without.
+    events_low, events_high, nonevents_low, nonevents_high : float
+        Their intervals.
     """
 
     nri: float
@@ -43,6 +45,10 @@ class NRI:
     ci_low: float
     ci_high: float
     p: float
+    events_low: float
+    events_high: float
+    nonevents_low: float
+    nonevents_high: float
 
 
 @dataclass(frozen=True)
@@ -105,14 +111,16 @@ def nri(
     flags, _ = check_binary(y, risk_old)
     move = _moves(flags, risk_old, risk_new, cuts)
     up, down = (move > 0).astype(float), (move < 0).astype(float)
-    parts, variance = [], 0.0
+    parts, variance, limits = [], 0.0, []
     for rows, sign in ((flags, 1), (~flags, -1)):
         net = float(up[rows].mean() - down[rows].mean())
         moved = float((up + down)[rows].mean())
+        spread = (moved - net**2) / int(rows.sum())
         parts.append(sign * net + 0.0)  # no minus zero
-        variance += (moved - net**2) / int(rows.sum())
+        variance += spread
+        limits += _normal(parts[-1], float(np.sqrt(spread)), level)[:2]
     value, se = sum(parts), float(np.sqrt(variance))
-    return NRI(value, parts[0], parts[1], se, *_normal(value, se, level))
+    return NRI(value, *parts, se, *_normal(value, se, level), *limits)
 
 
 def idi(
@@ -219,10 +227,15 @@ def nri_survival(
 
     point = parts(np.ones((1, n)))[0]
     weights = resample_weights(n, n_bootstrap, random_state)
-    resampled = parts(weights).sum(axis=-1)
-    value = float(point.sum())
-    se, low, high, p = _percentile(value, resampled, level)
-    return NRI(value, float(point[0]), float(point[1]), se, low, high, p)
+    resampled = parts(weights)
+    value, up, down = float(point.sum()), float(point[0]), float(point[1])
+    whole = _percentile(value, resampled.sum(axis=-1), level)
+    limits = [
+        limit
+        for k, part in enumerate((up, down))
+        for limit in _percentile(part, resampled[:, k], level)[1:3]
+    ]
+    return NRI(value, up, down, *whole, *limits)
 
 
 def idi_survival(

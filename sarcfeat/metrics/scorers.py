@@ -163,6 +163,12 @@ def _survival(
 def _probability(
     estimator: Any, X: Any, y: Any
 ) -> tuple[npt.NDArray[np.bool_], Floats]:
+    if not hasattr(estimator, "predict_proba"):
+        raise InvalidInput(
+            f"This score is of a yes-or-no outcome, and {type(estimator).__name__} "
+            "gives no predict_proba. For a survival outcome take 'harrell_c', "
+            "'time_dependent_auc' or 'neg_brier'."
+        )
     classes = list(estimator.classes_)
     if len(classes) != 2:
         raise InvalidInput(f"Expected two classes; the model knows {classes}.")

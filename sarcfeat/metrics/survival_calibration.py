@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from sarcfeat.exceptions import InvalidInput, NoEvents
 from sarcfeat.metrics.binary import check_probability
+from sarcfeat.metrics.bootstrap_interval import percentile_of
 from sarcfeat.survival import (
     RiskSets,
     baseline_hazard,
@@ -43,6 +44,9 @@ class SurvivalCalibration:
     ici, e50, e90, e_max : float
         Mean, median, ninth decile and largest distance between predicted and smooth
         observed survival.
+    ici_low, ici_high : float
+        Bootstrap interval of that mean, the integrated calibration index; NaN without
+        resamples.
     curve : ndarray of shape (n_patients,)
         The smooth observed survival at each patient's predicted one.
     """
@@ -56,6 +60,8 @@ class SurvivalCalibration:
     ratio_low: float
     ratio_high: float
     ici: float
+    ici_low: float
+    ici_high: float
     e50: float
     e90: float
     e_max: float
@@ -69,7 +75,9 @@ def survival_calibration(
     at: float,
     *,
     knots: int = 3,
+    n_bootstrap: int = 0,
     level: float = 0.95,
+    random_state: int | np.random.Generator | None = None,
 ) -> SurvivalCalibration:
     """Say how predicted survival at a time agrees with what was observed.
 
@@ -83,7 +91,10 @@ def survival_calibration(
         The horizon, in the unit of `time`.
     knots : {3, 4}
         Of the restricted cubic spline of the smooth curve.
+    n_bootstrap : int
+        Resamples of patients for the interval of the calibration index; 0 for none.
     level : float
+    random_state : int, Generator or None
 
     Returns
     -------
@@ -126,6 +137,13 @@ def survival_calibration(
     curve = _smooth(lp, sets, at, _KNOTS[knots])
     gap = np.abs(curve - predicted)
 
+    def index(rows: npt.NDArray[np.intp]) -> float:
+        some = RiskSets(y["event"][rows], y["time"][rows])
+        smooth = _smooth(lp[rows], some, at, _KNOTS[knots])
+        return float(np.abs(smooth - predicted[rows]).mean())
+
+    ici_low, ici_high = percentile_of(index, len(y), n_bootstrap, level, random_state)
+
     def over(value: float) -> float:
         return value / expected if expected > 0 else float("nan")
 
@@ -139,6 +157,8 @@ def survival_calibration(
         ratio_low=over(1 - high),
         ratio_high=over(1 - low),
         ici=float(gap.mean()),
+        ici_low=ici_low,
+        ici_high=ici_high,
         e50=float(np.quantile(gap, 0.5)),
         e90=float(np.quantile(gap, 0.9)),
         e_max=float(gap.max()),

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from statsmodels.api import Logit, add_constant
 from statsmodels.nonparametric.smoothers_lowess import lowess as their_lowess
 from statsmodels.stats.proportion import proportion_confint
 
@@ -127,6 +128,33 @@ def test_calibrated_risks_are_found_calibrated_and_extreme_ones_not():
     assert extreme.slope == pytest.approx(good.slope / 2, rel=1e-6)
     assert extreme.ici > 2 * good.ici
     assert good.e50 <= good.e90 <= good.e_max
+
+
+def test_intercept_and_calibration_index_have_intervals():
+    y, p, _ = scored(150, seed=1)
+    line = Logit(y.astype(float), add_constant(np.log(p / (1 - p)))).fit(disp=0)
+    found = calibration(y, p, n_bootstrap=60, random_state=0)
+    low, high = line.conf_int()[0]
+    assert (found.intercept_low, found.intercept_high) == pytest.approx((low, high))
+    assert 0 < found.ici_low < found.ici < found.ici_high
+    plain = calibration(y, p)
+    assert plain.ici == found.ici
+    assert np.isnan([plain.ici_low, plain.ici_high]).all()
+
+
+def test_the_parts_of_a_reclassification_have_intervals():
+    y, p, noisy = scored(150)
+    found = nri(y, noisy, p)
+    up = (p > noisy)[y]
+    share = up.mean()
+    half = 1.959964 * np.sqrt((1 - (2 * share - 1) ** 2) / len(up))
+    assert found.events == pytest.approx(2 * share - 1)
+    assert found.events_high - found.events == pytest.approx(half)
+    assert found.nonevents_low < found.nonevents < found.nonevents_high
+    event, time = np.ones(150, bool), np.where(y, 3.0, 7.0)
+    resampled = nri_survival(event, time, noisy, p, 5.5, random_state=0)
+    assert resampled.events_low == pytest.approx(found.events_low, abs=0.1)
+    assert resampled.nonevents_high == pytest.approx(found.nonevents_high, abs=0.1)
 
 
 def test_reclassification_of_one_model_by_itself_is_nothing():

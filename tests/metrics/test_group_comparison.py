@@ -135,3 +135,13 @@ def test_the_paired_t_leaves_out_who_lacks_one():
     oracle = stats.ttest_rel(a[there], b[there])
     assert found.p == pytest.approx(oracle.pvalue)
     assert found.ci == pytest.approx(tuple(oracle.confidence_interval()))
+
+
+def test_groups_without_names_are_refused_and_plain_tables_taken():
+    with pytest.raises(InvalidInput, match=r"Groups come by name.*got list"):
+        compare_groups([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(InvalidInput, match=r"Groups come by name.*got ndarray"):
+        tukey_hsd(np.ones((3, 4)))
+    counts = [[20, 22], [33, 9]]
+    named = pd.DataFrame(counts, columns=["low", "high"])
+    assert compare_categories(counts).test == compare_categories(named).test

@@ -118,6 +118,11 @@ def test_scorers_say_what_they_need():
         get_scorer("harrel_c")
 
 
+def test_a_score_of_yes_or_no_refuses_a_survival_model():
+    with pytest.raises(InvalidInput, match=r"Risk gives no predict_proba"):
+        get_scorer("roc_auc")(Risk(), None, None)
+
+
 def test_fault_072_a_fold_without_pairs_scores_nan_and_the_search_goes_on():
     X, y = data(30)
     y["event"][:10] = False

@@ -50,6 +50,17 @@ def test_too_extreme_a_curve_has_a_slope_below_one_and_a_larger_ici():
     assert low.ratio > 1.2
 
 
+def test_the_calibration_index_has_an_interval_where_resamples_are_asked():
+    event, time, survival, _ = known(150)
+    found = survival_calibration(
+        event, time, survival**0.6, 5.0, n_bootstrap=40, random_state=0
+    )
+    assert 0 < found.ici_low < found.ici < found.ici_high < 1
+    plain = survival_calibration(event, time, survival**0.6, 5.0)
+    assert plain.ici == found.ici
+    assert np.isnan([plain.ici_low, plain.ici_high]).all()
+
+
 def test_groups_hold_ties_together_and_follow_cuts():
     event, time, survival, _ = known(60)
     rounded = survival.round(1)
