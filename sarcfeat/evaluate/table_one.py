@@ -174,7 +174,12 @@ def _grouped(
 ) -> tuple[pd.DataFrame, dict[Any, np.ndarray]]:
     """Return the rows that have a group, and which rows each group has."""
     known = [str(name) for name in data.columns]
-    for name in (by, paired):
+    for what, name in (("by", by), ("paired", paired)):
+        if name is not None and not isinstance(name, str):
+            raise InvalidInput(
+                f"{what}= takes the name of a column of the data; got "
+                f"{type(name).__name__}. Add it to the data (data.assign(...)) first."
+            )
         if name is not None:
             pick(name, known, "column")
     if paired is not None and by is None:

@@ -11,7 +11,7 @@ from scipy import linalg
 from scipy.stats import chi2
 
 from sarcfeat.survival.causes import check_causes
-from sarcfeat.survival.logrank import _labels
+from sarcfeat.survival.logrank import group_codes
 
 __all__ = ["GrayTest", "gray_test"]
 
@@ -87,11 +87,11 @@ def gray_test(
     (2.302, 1)
     """
     codes, times = check_causes(status, time, cause=cause)
-    labels, code = _labels(group, len(codes), "group")
+    labels, code = group_codes(group, len(codes), "group")
     stratum = (
         np.zeros(len(codes), dtype=np.intp)
         if strata is None
-        else _labels(strata, len(codes), "strata")[1]
+        else group_codes(strata, len(codes), "strata")[1]
     )
     k = len(labels)
     score, variance = np.zeros(k), np.zeros((k, k))

@@ -85,15 +85,17 @@ def logrank(
     (('high', 'low'), array([0.833, 3.167]), 0.09)
     """
     y = make_y(event, time, zero="keep")
-    labels, code = _labels(group, len(y), "group")
+    labels, code = group_codes(group, len(y), "group")
     stratum = (
-        np.zeros(len(y)) if strata is None else _labels(strata, len(y), "strata")[1]
+        np.zeros(len(y)) if strata is None else group_codes(strata, len(y), "strata")[1]
     )
     k = len(labels)
     observed, expected, variance = np.zeros(k), np.zeros(k), np.zeros((k, k))
     for level in np.unique(stratum):
         rows = stratum == level
-        o, e, v = _within(y["event"][rows], y["time"][rows], code[rows], k, rho)
+        o, e, v = seen_and_expected(
+            y["event"][rows], y["time"][rows], code[rows], k, rho
+        )
         observed, expected, variance = observed + o, expected + e, variance + v
     tested = expected > 0
     df = int(tested.sum()) - 1
@@ -108,7 +110,7 @@ def logrank(
     return LogRank(statistic, df, p_value, labels, observed, expected)
 
 
-def _labels(
+def group_codes(
     values: npt.ArrayLike, n: int, what: str
 ) -> tuple[tuple[Any, ...], npt.NDArray[np.intp]]:
     array = np.asarray(values)
@@ -124,7 +126,7 @@ def _labels(
     return tuple(labels.tolist()), code.reshape(-1)
 
 
-def _within(
+def seen_and_expected(
     event: npt.NDArray[np.bool_],
     time: Floats,
     code: npt.NDArray[np.intp],

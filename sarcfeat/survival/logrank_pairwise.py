@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sarcfeat.survival.logrank import _labels, logrank
+from sarcfeat.survival.logrank import group_codes, logrank
 from sarcfeat.survival.target import make_y
 
 __all__ = ["pairwise_logrank"]
@@ -46,8 +46,8 @@ def pairwise_logrank(
     [['x', 'y'], ['x', 'z'], ['y', 'z']]
     """
     y = make_y(event, time, zero="keep")
-    labels, code = _labels(group, len(y), "group")
-    stratum = None if strata is None else _labels(strata, len(y), "strata")[1]
+    labels, code = group_codes(group, len(y), "group")
+    stratum = None if strata is None else group_codes(strata, len(y), "strata")[1]
     table = []
     for a, b in combinations(range(len(labels)), 2):
         rows = (code == a) | (code == b)

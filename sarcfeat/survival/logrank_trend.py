@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.stats import chi2
 
+from sarcfeat._validation import listed
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.survival.logrank import _labels, _within
+from sarcfeat.survival.logrank import group_codes, seen_and_expected
 from sarcfeat.survival.target import make_y
 
 __all__ = ["TrendTest", "logrank_trend"]
@@ -46,9 +49,9 @@ def logrank_trend(
     ----------
     event : array-like of bool or 0/1, shape (n_patients,)
     time : array-like of float, shape (n_patients,)
-    score : array-like of float, shape (n_patients,)
+    score : array-like of float, or an ordered category, shape (n_patients,)
         The group of each patient as a number, such as the grade 1, 2, 3; equal steps
-        weigh equally.
+        weigh equally. An ordered category counts its levels 0, 1, 2.
     strata : array-like, shape (n_patients,), optional
         Groups are compared within strata.
 
@@ -59,7 +62,8 @@ def logrank_trend(
     Raises
     ------
     InvalidInput
-        A score that is missing, or columns of different lengths.
+        A score that is missing or is a text without order, or columns of different
+        lengths.
 
     References
     ----------
@@ -74,23 +78,23 @@ def logrank_trend(
     (0.01, True)
     """
     y = make_y(event, time, zero="keep")
-    values = np.asarray(score, dtype=float)
+    values = _steps(score)
     if values.shape == (len(y),) and not np.isfinite(values).all():
         raise InvalidInput(
             f"{int((~np.isfinite(values)).sum())} patients have no score. Leave them "
             "out, or give them one."
         )
-    labels, code = _labels(values, len(y), "score")
+    labels, code = group_codes(values, len(y), "score")
     stratum = (
         np.zeros(len(y), dtype=np.intp)
         if strata is None
-        else _labels(strata, len(y), "strata")[1]
+        else group_codes(strata, len(y), "strata")[1]
     )
     steps = np.asarray(labels, dtype=float)
     direction = variance = 0.0
     for level in np.unique(stratum):
         rows = stratum == level
-        o, e, v = _within(
+        o, e, v = seen_and_expected(
             y["event"][rows], y["time"][rows], code[rows], len(labels), 0.0
         )
         direction += float(steps @ (o - e))
@@ -99,3 +103,19 @@ def logrank_trend(
         return TrendTest(float("nan"), float("nan"), direction)
     statistic = direction**2 / variance
     return TrendTest(statistic, float(chi2.sf(statistic, 1)), direction)
+
+
+def _steps(score: Any) -> npt.NDArray[np.float64]:
+    """Return scores as numbers."""
+    dtype = getattr(score, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+        codes = np.asarray(pd.Categorical(score).codes, dtype=float)
+        return np.where(codes < 0, np.nan, codes)
+    try:
+        return np.asarray(score, dtype=float)
+    except ValueError:
+        shown = listed(dict.fromkeys(np.asarray(score).tolist()))
+        raise InvalidInput(
+            f"A trend needs an order, and the groups are {shown}. Give numbers, or an "
+            "ordered category (pd.Categorical(..., categories=[...], ordered=True))."
+        ) from None

@@ -171,6 +171,8 @@ def test_columns_of_every_kind_and_name_are_described():
 def test_wrong_questions_are_refused(patients):
     with pytest.raises(UnknownName, match=r"No column 'cohorts'.*'cohort'"):
         table_one(patients, by="cohorts")
+    with pytest.raises(InvalidInput, match=r"by= takes the name of a column.*Series"):
+        table_one(patients, by=patients["cohort"])
     with pytest.raises(InvalidInput, match="by= must say the occasion"):
         table_one(patients, paired="name")
     twice = pd.concat([patients, patients.iloc[:1]])

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from sarcfeat.exceptions import InvalidInput
@@ -37,6 +38,20 @@ def test_trend_without_ties_is_the_score_test_of_cox():
 def test_trend_refuses_a_missing_score():
     with pytest.raises(InvalidInput, match="1 patients have no score"):
         logrank_trend([1, 1], [1, 2], [1, np.nan])
+
+
+def test_trend_takes_an_ordered_category_and_refuses_one_without_order():
+    _, event, time = cohort(60, 1)
+    grade = np.arange(60) % 3
+    named = pd.Series(np.array(["low", "mid", "high"])[grade])
+    ordered = named.astype(pd.CategoricalDtype(["low", "mid", "high"], ordered=True))
+    found = logrank_trend(event, time, ordered)
+    assert found == logrank_trend(event, time, grade)
+    with pytest.raises(InvalidInput, match=r"groups are low, mid, high. Give numbers"):
+        logrank_trend(event, time, named)
+    ordered.iloc[0] = None
+    with pytest.raises(InvalidInput, match="1 patients have no score"):
+        logrank_trend(event, time, ordered)
 
 
 def test_pairs_are_the_tests_of_two_groups():
