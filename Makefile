@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 comma := ,
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --retries 10 --timeout 60 -c constraints.txt
 
 .PHONY: demo test slow lint bench setup setup-dev clean
 
@@ -12,11 +13,12 @@ setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
 
 # $(1): the extras. The demo needs no test tools, so its installation is the lighter one.
+# A network that fails is asked once more.
 define install
 	@command -v $(PYTHON) >/dev/null || { echo "sarcfeat needs Python 3.11: set PYTHON=/path/to/python"; exit 1; }
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "sarcfeat needs a C compiler (pyradiomics builds from source): install gcc"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(1)]'
+	$(PIP) -e '.[$(1)]' || { sleep 30; $(PIP) -e '.[$(1)]'; }
 	touch $@
 endef
 
@@ -31,7 +33,7 @@ demo: setup
 
 # One process a core: a file's tests stay together, so its fixtures are made once.
 test: setup-dev
-	$(BIN)/python -m pytest -m "not slow and not network" -n auto --dist loadfile $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m "not slow and not network" -n auto --maxprocesses 8 --dist loadfile $(PYTEST_FLAGS)
 
 slow: setup-dev
 	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
