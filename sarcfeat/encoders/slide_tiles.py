@@ -39,6 +39,7 @@ _CODE = (
     "../io/slide_openslide.py",
     "../io/slide_plain.py",
     "../io/slide_tiff.py",
+    "../io/tiff_pixels.py",
     "../nets/densenet.py",
     "../nets/resnet.py",
     "../nets/weights.py",

@@ -30,8 +30,10 @@ def read_annotations(
         An ``.ndpa`` of NDP.view, a ``.geojson`` of QuPath or an ``.xml`` of ASAP; what
         it is, its content tells.
     slide : Slide, optional
-        The open slide. NDPA needs it, since it has nanometres on the glass. Where it is
-        given, an outline that lies outside it is refused: it is another slide's.
+        The open slide. NDPA needs it, since it has nanometres on the glass; QuPath's
+        outlines need it where the scanner left glass out (MRXS, Leica), since QuPath
+        counts from the scanned area. Where it is given, an outline that lies outside
+        it is refused: it is another slide's.
 
     Returns
     -------
@@ -81,7 +83,7 @@ def _parsed(path: str, data: bytes, slide: Slide | None) -> list[Annotation]:
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] in (b"{", b"["):
         try:
-            return read_geojson(path, text.decode("utf-8"))
+            return read_geojson(path, text.decode("utf-8"), slide)
         except UnicodeDecodeError as error:
             raise InputCorrupt(f"{path} is no UTF-8 text: {error}.") from error
     if text[:1] != b"<" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):

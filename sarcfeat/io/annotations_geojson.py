@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sarcfeat.exceptions import InputCorrupt
-from sarcfeat.io.annotation import Annotation, outlined
+from sarcfeat.io.annotation import Annotation, outlined, shapely_library
+from sarcfeat.io.slide import Slide
 
 __all__ = ["read_geojson"]
 
-# What QuPath finds by itself; regions are annotations.
-FOUND = ("cell", "detection", "tile", "root")
+# What QuPath finds by itself; regions are annotations. Version 0.2 wrote class names
+# as id ("PathCellObject"), later ones objectType.
+FOUND = ("cell", "detection", "tile", "root", "tmacore")
 KINDS = ("Polygon", "MultiPolygon", "LineString", "GeometryCollection")
+BESIDE = 0.02  # share of the slide by which an outline may hang over its edge
 
 
-def read_geojson(path: str, text: str) -> list[Annotation]:
+def read_geojson(path: str, text: str, slide: Slide | None = None) -> list[Annotation]:
     """Return the outlines of a GeoJSON document; points and objects found are left out.
+
+    QuPath shows the scanned area of a slide alone and counts pixels from its corner;
+    its outlines are moved to where they lie on the whole slide.
 
     Raises
     ------
@@ -28,17 +36,20 @@ def read_geojson(path: str, text: str) -> list[Annotation]:
 
     References
     ----------
-    RFC 7946; QuPath's object export, qupath.readthedocs.io.
+    RFC 7946; QuPath's object export, qupath.readthedocs.io; its ``QuPathTypeAdapters``
+    and ``OpenslideImageServer``.
     """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputCorrupt(f"{path} is no JSON: {error}. Export it again.") from error
-    annotations = []
-    for number, feature in enumerate(_features(path, document), start=1):
-        properties = feature.get("properties")
-        told: dict[str, Any] = properties if isinstance(properties, dict) else {}
-        if str(told.get("objectType", "annotation")).lower() in FOUND:
+    annotations, qupath = [], False
+    features = _nested(_features(path, document))
+    for number, feature in enumerate(features, start=1):
+        told = _properties(feature)
+        kind = _object_type(feature)
+        qupath |= kind is not None or "isLocked" in told
+        if kind in FOUND:
             continue
         name = _name(told)
         where = f"{path}: annotation {number} ({name!r})"
@@ -47,7 +58,56 @@ def read_geojson(path: str, text: str) -> list[Annotation]:
             raise InputCorrupt(f"{where} has no geometry.")
         if geometry.get("type") in KINDS:
             annotations.append(_read_one(where, name, geometry))
-    return annotations
+    return _moved(annotations, slide) if qupath and slide is not None else annotations
+
+
+def _moved(annotations: list[Annotation], slide: Slide) -> list[Annotation]:
+    """Move outlines from QuPath's picture, the scanned area, onto the whole slide."""
+    x, y, width, height = slide.bounds
+    if not annotations or not (x or y):
+        return annotations
+    shapely = shapely_library()
+    left, top, right, bottom = shapely.total_bounds([a.polygon for a in annotations])
+    over = BESIDE * max(width, height)
+    if min(left, top) < -over or right > width + over or bottom > height + over:
+        return annotations  # drawn on the whole slide: QuPath's --no-crop
+    note = f"QuPath counts from the scanned area: moved by {x} and {y} pixels"
+    return [
+        replace(
+            one,
+            polygon=shapely.transform(
+                one.polygon, lambda points: np.add(points, (x, y))
+            ),
+            notes=(*one.notes, note),
+        )
+        for one in annotations
+    ]
+
+
+def _nested(features: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield features and, after each, those that QuPath put within it."""
+    for feature in features:
+        yield feature
+        within = _properties(feature).get("childObjects")
+        if isinstance(within, list):
+            yield from _nested([one for one in within if isinstance(one, dict)])
+
+
+def _properties(feature: dict[str, Any]) -> dict[str, Any]:
+    properties = feature.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def _object_type(feature: dict[str, Any]) -> str | None:
+    """Return what an object is in QuPath, or None where it is none of QuPath's."""
+    told = _properties(feature)
+    kind = told.get("objectType", told.get("object_type"))
+    if kind is None:
+        known = str(feature.get("id", ""))
+        if not known.endswith("Object"):
+            return None
+        kind = known.removeprefix("Path").removesuffix("Object")
+    return str(kind).lower().replace("_", "")
 
 
 def _features(path: str, document: Any) -> list[dict[str, Any]]:

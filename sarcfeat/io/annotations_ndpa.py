@@ -64,12 +64,12 @@ def _read_one(
     slide: Slide,
     offset: tuple[float, float],
 ) -> Annotation:
-    scale = 1000 * slide.mpp
+    scale = 1000 * np.array(slide.mpp_xy)
     centre = np.array(slide.dimensions) / 2
     if kind == "circle":
         x, y, radius = (_number(where, drawn, tag) for tag in ("x", "y", "radius"))
         middle = (np.array([x, y]) - offset) / scale + centre
-        ring = circle(middle[0], middle[1], abs(radius) / scale)
+        ring = circle(middle[0], middle[1], abs(radius) / (1000 * slide.mpp))
         return outlined(where, name, kind, [[ring]])
     points: list[Any] = [
         [_number(where, point, "x"), _number(where, point, "y")]

@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcfeat._validation import missing_dependency
-from sarcfeat.exceptions import InputCorrupt, InputMissing, InvalidInput
+from sarcfeat.exceptions import (
+    InputCorrupt,
+    InputMissing,
+    InvalidInput,
+    UntrustedFile,
+)
 
 __all__ = ["LAYOUTS", "HDF5Bag", "count_bad_rows", "open_hdf5"]
 
@@ -69,17 +74,44 @@ class HDF5Bag:
     def side(self) -> float | None:
         """Return the side of a tile, in the unit of :meth:`corners`.
 
-        As the file says or, where it does not, the step between neighbours.
+        As the file says or, where it does not, the usual step between neighbours.
         """
-        for name in ("patch_size_level0", "tile_size_um", "tile_size"):
-            if name in self.told and (self.um is None) == name.startswith("patch"):
-                return float(self.told[name])
-        if self.um is not None and self.um != 1.0:
+        if self.um is None:
+            return self._told_side() or _usual_step(self.corners())
+        if self.um != 1.0:
             return LEGACY_UM
-        places = self.corners()
-        steps = [np.diff(np.unique(places[:, axis])) for axis in (0, 1)]
-        found = [float(step.min()) for step in steps if len(step)]
-        return min(found) if found else None
+        for name in ("tile_size_um", "tile_size"):
+            if name in self.told:
+                return float(self.told[name])
+        return _usual_step(self.corners())
+
+    def _told_side(self) -> float | None:
+        """Return the side in pixels of level 0 as TRIDENT or CLAM wrote it."""
+        if "patch_size_level0" in self.told:
+            return float(self.told["patch_size_level0"])
+        if not {"patch_size", "downsample"} <= set(self.told):
+            return None
+        # Pixels of the level that CLAM read, and how much coarser that level is.
+        coarser = float(
+            self.told["downsample"].strip("[]()").replace(",", " ").split()[0]
+        )
+        extra = float(self.told.get("custom_downsample", "1"))
+        return float(self.told["patch_size"]) * coarser * extra
+
+
+def _usual_step(places: Array) -> float | None:
+    """Return the commonest step between tiles of one row or one column.
+
+    Not the least: CLAM lays a grid of its own over each piece of tissue.
+    """
+    steps = []
+    for axis in (0, 1):
+        ordered = places[np.lexsort((places[:, axis], places[:, 1 - axis]))]
+        step = np.diff(ordered, axis=0)
+        steps.append(step[step[:, 1 - axis] == 0, axis])
+    along = np.concatenate(steps)
+    values, counts = np.unique(np.round(along[along > 0], 3), return_counts=True)
+    return float(values[counts.argmax()]) if len(values) else None
 
 
 def _opened(path: str) -> Any:
@@ -95,6 +127,11 @@ def _opened(path: str) -> Any:
             "store.relocate(old, new)."
         ) from error
     except OSError as error:
+        if path.endswith((".pt", ".pth")):
+            raise UntrustedFile(
+                f"{path} holds a pickle, which is code, and no coordinates. Give the "
+                "HDF5 file that the same run wrote (of CLAM in h5_files)."
+            ) from error
         size = os.path.getsize(path)
         raise InputCorrupt(
             f"{path} ({size:,} bytes) is not a whole HDF5 file: {error}. Extract the "
@@ -109,6 +146,8 @@ def open_hdf5(path: str) -> HDF5Bag:
     ------
     InputMissing, InputCorrupt
         There is no such file; it is truncated, or lacks one of the two datasets.
+    UntrustedFile
+        It is a ``.pt`` of torch.
     InvalidInput
         Features and coordinates differ in length, or the unit of STAMP's coordinates
         is not known.
@@ -153,7 +192,8 @@ def _unit(bag: HDF5Bag) -> float:
     unit = bag.told.get("unit")
     if unit == "um":
         return 1.0
-    step = bag.side()
+    told = bag.told.get("tile_size")
+    step = _usual_step(bag.corners()) if told is None else float(told)
     if unit is None and step is not None and round(step) == LEGACY_PX:
         return LEGACY_UM / LEGACY_PX
     raise InvalidInput(

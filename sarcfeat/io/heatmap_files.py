@@ -42,6 +42,7 @@ def write_tiles_geojson(
     tile_px: float,
     column: str = "percentile",
     kind: str = "tile",
+    slide: Slide | None = None,
 ) -> Path:
     """Write tiles as squares that QuPath imports, with their attention.
 
@@ -65,6 +66,9 @@ def write_tiles_geojson(
         those above.
     kind : {"tile", "annotation", "detection"}
         What a square is in QuPath. :func:`read_annotations` reads annotations.
+    slide : Slide, optional
+        The open slide; needed where the scanner left glass out (MRXS, Leica): QuPath
+        counts pixels from the scanned area.
 
     Returns
     -------
@@ -93,6 +97,7 @@ def write_tiles_geojson(
     pick(kind, KINDS, "kind of object")
     places, values = checked_tiles(tiles, column, tile_px)
     shades = heat_colours(values, *heat_range(values, column)).tolist()
+    places = places - (slide.bounds[:2] if slide is not None else (0, 0))
     regions = tiles.get("region", pd.Series("", index=tiles.index)).astype(str).tolist()
     names = {name: MEASURED.get(name, name) for name in (*MEASURED, column)}
     measured = {
@@ -165,7 +170,8 @@ def write_tiles_tiff(
 
     It covers the slide from corner to corner, to half a pixel, and says how large its
     pixels are, so that QuPath (and OpenSlide) lay it over the slide. White where there
-    is no tile.
+    is no tile. A slide of which the scanner left glass out (MRXS, Leica) QuPath shows
+    cropped; open it there with ``--no-crop``.
 
     Parameters
     ----------

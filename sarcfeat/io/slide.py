@@ -141,6 +141,8 @@ class Slide:
         Width and height of level 0, the full resolution.
     mpp : float
         Micrometres per pixel of level 0.
+    mpp_xy : tuple of float
+        The same along x and along y, which may differ by 1 %.
     mpp_from : str
         ``"file"``, or ``"given"`` where the caller said it.
     magnification : float or None
@@ -159,6 +161,8 @@ class Slide:
         self.levels = check_levels(source.path, source.levels)
         self.dimensions = (self.levels[0].width, self.levels[0].height)
         self.mpp = resolution_of(source.path, source.mpp, mpp)
+        told = source.mpp if mpp is None else None
+        self.mpp_xy = (self.mpp, self.mpp) if told is None else told
         self.mpp_from = "file" if mpp is None else "given"
         self.magnification = source.magnification
         self.properties = kept_properties(source.found)
@@ -181,6 +185,21 @@ class Slide:
             f"<Slide {self.path!r}: {width:,} × {height:,} px of {self.mpp:.4g} µm, "
             f"{len(self.levels)} levels, {self.reader}>"
         )
+
+    @property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """Where the scanned area lies: x, y, width and height in pixels of level 0.
+
+        Smaller than the slide where the scanner left glass out (MRXS, Leica).
+        """
+        told = [
+            self.properties.get(f"openslide.bounds-{name}", "")
+            for name in ("x", "y", "width", "height")
+        ]
+        if not all(text.isdigit() for text in told):
+            return (0, 0, *self.dimensions)
+        x, y, width, height = map(int, told)
+        return x, y, width, height
 
     def close(self) -> None:
         """Let the file go."""

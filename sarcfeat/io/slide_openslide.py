@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sarcfeat._validation import missing_dependency
 from sarcfeat.exceptions import InputCorrupt, InputTooLarge
 from sarcfeat.io.slide_level import Level
+from sarcfeat.io.slide_tiff import tifffile_reads_better
 
 __all__ = ["OpenSlideSource", "openslide_reads"]
 
@@ -18,9 +19,10 @@ LARGEST_TILE = 1 << 26  # pixels; scanners write tiles of 2**14 to 2**20
 
 
 def openslide_reads(path: str) -> bool:
-    """Return whether OpenSlide knows the format (OME-TIFF has a better reader)."""
+    """Return whether OpenSlide knows the format and is the reader for it."""
     kind = _openslide().OpenSlide.detect_format(path)
-    return kind is not None and not (kind == "generic-tiff" and _is_ome(path))
+    better = kind == "generic-tiff" and tifffile_reads_better(path)
+    return kind is not None and not better
 
 
 def _openslide() -> Any:
@@ -29,13 +31,6 @@ def _openslide() -> Any:
     except ImportError as error:
         raise missing_dependency("openslide", "wsi") from error
     return openslide
-
-
-def _is_ome(path: str) -> bool:
-    # OpenSlide sees the first level of these only; the others are sub-directories.
-    from sarcfeat.io.slide_tiff import is_ome
-
-    return is_ome(path)
 
 
 class OpenSlideSource:

@@ -82,6 +82,8 @@ def _decoded(path: str) -> Pixels:
             f"{path} is no slide and no picture that can be read (OpenSlide's formats, "
             "OME-TIFF, TIFF, PNG, JPEG). Copy it again from its source."
         ) from error
+    except (InputCorrupt, InputTooLarge):
+        raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputCorrupt(
             f"{path} cannot be read as a picture: {error}. Copy it again from its "

@@ -18,9 +18,10 @@ from sarcfeat._validation import missing_dependency
 from sarcfeat.exceptions import InputCorrupt, InputTooLarge, InvalidInput
 from sarcfeat.io.memory import check_room
 from sarcfeat.io.slide_level import Level
+from sarcfeat.io.tiff_pixels import as_rgb, check_colours, shown_planes
 from sarcfeat.io.tiff_scale import tiff_scale
 
-__all__ = ["TiffSource", "is_ome", "is_tiff", "private_tags"]
+__all__ = ["TiffSource", "is_tiff", "private_tags", "tifffile_reads_better"]
 
 Pixels = npt.NDArray[np.uint8]
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -37,10 +38,16 @@ def is_tiff(path: str | PathLike[str]) -> bool:
         return file.read(4) in MAGIC
 
 
-def is_ome(path: str | PathLike[str]) -> bool:
-    """Return whether a file is an OME-TIFF."""
+def tifffile_reads_better(path: str | PathLike[str]) -> bool:
+    """Return whether OpenSlide, which opens a generic TIFF, would not see it whole.
+
+    Of OME-TIFF and other pyramids in sub-directories it sees the first level only, and
+    grey of 16 bits it reads wrongly.
+    """
     with _opened(fspath(path)) as file:
-        return bool(file.is_ome)
+        first = file.pages[0]
+        wide = first.dtype is not None and first.dtype.itemsize > 1
+        return bool(file.is_ome or first.subifds or wide)
 
 
 def private_tags(path: str, codes: Sequence[int]) -> dict[int, str]:
@@ -131,7 +138,10 @@ class TiffSource:
                 )
                 for page in self._pages
             )
-            self.mpp, self.magnification = tiff_scale(self.path, self._file, first)
+            number = _slide_series(self.path, self._file)
+            self.mpp, self.magnification = tiff_scale(
+                self.path, self._file, first, number
+            )
         except (InputCorrupt, InputTooLarge, InvalidInput):
             self.close()
             raise
@@ -207,19 +217,16 @@ class TiffSource:
 
     def _decoded(self, page: Any, index: int) -> Pixels | None:
         per_plane = len(page.dataoffsets)
-        planes = 1
-        if page.planarconfig == 2 and page.samplesperpixel > 1:
-            planes = page.samplesperpixel
-            per_plane //= planes
+        if page.planarconfig == 2:
+            per_plane //= page.samplesperpixel
         parts = [
             _decoded_segment(self._file.filehandle, page, index + plane * per_plane)
-            for plane in range(min(planes, 3))
+            for plane in range(shown_planes(page))
         ]
         held = [part for part in parts if part is not None]
         if len(held) < len(parts):
             return None
-        pixels = held[0] if planes == 1 else np.concatenate(held, axis=-1)
-        return _as_rgb(pixels, page.photometric)
+        return as_rgb(held[0] if len(held) == 1 else np.concatenate(held, -1), page)
 
 
 def _decoded_segment(handle: Any, page: Any, index: int) -> Pixels | None:
@@ -260,13 +267,6 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def _as_rgb(pixels: Any, photometric: int) -> Pixels:
-    if pixels.shape[-1] == 1:
-        pixels = np.repeat(pixels, 3, axis=-1)
-    pixels = pixels[..., :3]
-    return np.ascontiguousarray(255 - pixels if photometric == 0 else pixels)
-
-
 def _segment_size(page: Any) -> tuple[int, int]:
     if page.is_tiled:
         return int(page.tilelength), int(page.tilewidth)
@@ -285,11 +285,18 @@ def _paste(tile: Pixels, top: int, left: int, out: Pixels) -> None:
         ]
 
 
-def _pyramid(path: str, file: Any) -> list[Any]:
-    """Return the first page of each level of the first image."""
+def _slide_series(path: str, file: Any) -> int:
+    """Return which image is the slide: the largest; the others are label and macro."""
     if not file.series:
         raise InputCorrupt(f"{path} holds no image. Copy it again from its source.")
-    series = file.series[0]
+    pages = [series.keyframe for series in file.series]
+    areas = [page.imagewidth * page.imagelength for page in pages]
+    return areas.index(max(areas))
+
+
+def _pyramid(path: str, file: Any) -> list[Any]:
+    """Return the first page of each level of the slide."""
+    series = file.series[_slide_series(path, file)]
     if series.axes not in AXES:
         raise InvalidInput(
             f"{path} has the axes {series.axes} and the shape {series.shape}; expected "
@@ -311,11 +318,7 @@ def _is_copy(page: Any, first: Any, last: Any) -> bool:
 
 
 def _check_page(path: str, page: Any, size: int) -> None:
-    if page.dtype != np.uint8:
-        raise InvalidInput(
-            f"{path} has pixels of kind {page.dtype}; expected 8 bits a colour. "
-            "Convert it to 8-bit RGB."
-        )
+    check_colours(path, page)
     tall, wide = _segment_size(page)
     if min(tall, wide) < 1:
         raise InputCorrupt(f"{path} has tiles of {wide} × {tall} pixels.")

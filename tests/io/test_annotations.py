@@ -154,6 +154,57 @@ def test_geojson_of_qupath(tmp_path):
     assert second.polygon.area == 400 * 300 - 100 * 100 + 4500
 
 
+def test_geojson_of_older_qupaths_and_what_lies_within(tmp_path):
+    inner = feature(polygon(HOLE), objectType="annotation", name="C")
+    outer = feature(polygon(SQUARE), object_type="annotation", name="P", isLocked=True)
+    outer["properties"]["childObjects"] = [inner]
+    old = [
+        {**feature(polygon(SQUARE), name=kind), "id": f"Path{kind}Object"}
+        for kind in ("Cell", "Detection", "Tile", "Root", "Annotation")
+    ]
+    core = feature(polygon(SQUARE), objectType="tmaCore", name="A-1")
+    drawn = read_annotations(write(tmp_path / "a.geojson", [outer, *old, core]))
+    assert [one.name for one in drawn] == ["P", "C", "Annotation"]
+    assert drawn[1].polygon.area == 100 * 100
+
+
+def test_qupath_counts_from_the_scanned_area(tmp_path):
+    Image.new("L", (2000, 1500)).save(tmp_path / "a.png")
+    with open_slide(tmp_path / "a.png", mpp=0.5) as slide:
+        assert slide.bounds == (0, 0, 2000, 1500)
+        area = {"x": "300", "y": "200", "width": "900", "height": "900"}
+        slide.properties.update({f"openslide.bounds-{k}": v for k, v in area.items()})
+        made = [feature(polygon(SQUARE), objectType="annotation", name="C")]
+        path = write(tmp_path / "a.geojson", made)
+        (drawn,) = read_annotations(path, slide=slide)
+        moved = shapely.Polygon(np.add(SQUARE, (300, 200)))
+        assert drawn.polygon.equals(moved)
+        assert drawn.notes == (
+            "QuPath counts from the scanned area: moved by 300 and 200 pixels",
+        )
+        # Shown whole in QuPath (--no-crop), or of another program: as it is.
+        large = [[0, 0], [1900, 0], [1900, 900], [0, 0]]
+        whole = feature(polygon(large), objectType="annotation", name="P")
+        write(path, [*made, whole])
+        first, _ = read_annotations(path, slide=slide)
+        assert first.polygon.equals(shapely.Polygon(SQUARE))
+        write(path, [feature(polygon(SQUARE), name="C")])
+        (other,) = read_annotations(path, slide=slide)
+        assert other.polygon.equals(shapely.Polygon(SQUARE))
+
+
+def test_ndpa_on_a_slide_whose_pixels_are_not_quite_square(tmp_path):
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "a.png")
+    with open_slide(tmp_path / "a.png", mpp=0.5) as slide:
+        slide.mpp_xy = (0.501, 0.499)
+        for axis in "XY":
+            slide.properties[f"hamamatsu.{axis}OffsetFromSlideCentre"] = "0"
+        points = np.array(SQUARE[:4]) - (1000, 500)
+        text = ndpa(state("C", freehand(points * (501, 499))))
+        (drawn,) = read_annotations(write(tmp_path / "a.ndpa", text), slide=slide)
+        assert drawn.polygon.equals_exact(shapely.Polygon(SQUARE), 1e-6)
+
+
 @pytest.mark.parametrize(
     "wrapped", ["collection", "list", "feature", "geometry", "bom"]
 )

@@ -68,6 +68,18 @@ def test_annotations_are_read_as_regions_and_tiles_are_not(tmp_path, tiles, slid
     assert corners == [tuple(row) for row in tiles[["x", "y"]].to_numpy(dtype=float)]
 
 
+def test_squares_lie_where_qupath_shows_the_slide(tmp_path, tiles, slide):
+    area = {"x": "40", "y": "30", "width": "960", "height": "670"}
+    slide.properties.update({f"openslide.bounds-{k}": v for k, v in area.items()})
+    path = tmp_path / "a.geojson"
+    inside = tiles[(tiles["x"] > 0) & (tiles["y"] > 0)]
+    write_tiles_geojson(path, inside, tile_px=112, kind="annotation", slide=slide)
+    first = json.loads(path.read_text())["features"][0]["geometry"]["coordinates"]
+    assert first[0][0] == [112 - 40, 112 - 30]
+    found = [one.polygon.bounds[:2] for one in read_annotations(path, slide=slide)]
+    assert found == [tuple(row) for row in inside[["x", "y"]].to_numpy(dtype=float)]
+
+
 def test_a_column_of_ones_own_is_coloured_from_its_own_ends(tmp_path, tiles):
     tiles = tiles[["x", "y"]].assign(grade=np.arange(39.0))
     path = write_tiles_geojson(
