@@ -11,18 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from sarcfeat._validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_params,
-    listed,
-)
+from sarcfeat._validation import Interval, StrOptions, check_params
 from sarcfeat.estimators._cox_path import CoxPath
 from sarcfeat.estimators._elastic_net import (
-    Curve,
     ElasticNet,
-    coefficient_table,
     cross_validate,
     decreasing,
     rescaled_factor,
@@ -30,13 +22,8 @@ from sarcfeat.estimators._elastic_net import (
 )
 from sarcfeat.estimators._event_folds import Fold, event_folds
 from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
-from sarcfeat.exceptions import (
-    FewEvents,
-    InvalidInput,
-    NoEvents,
-    NotConverged,
-    NothingSelected,
-)
+from sarcfeat.estimators._penalty_choice import PATH_CONSTRAINTS, PenaltyChoice
+from sarcfeat.exceptions import FewEvents, InvalidInput, NoEvents, NotConverged
 from sarcfeat.survival import (
     RiskSets,
     SurvivalMixin,
@@ -50,7 +37,7 @@ __all__ = ["LassoCox"]
 Floats = NDArray[np.float64]
 
 
-class LassoCox(SurvivalMixin, BaseEstimator):
+class LassoCox(PenaltyChoice, SurvivalMixin, BaseEstimator):
     """Cox regression that keeps few features; its prediction is the rad-score.
 
     The penalty is chosen by cross-validation along a path, with the definitions of R's
@@ -165,24 +152,14 @@ class LassoCox(SurvivalMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "cv": [
-            Interval(Integral, 2, None, closed="left"),
-            HasMethods(["split"]),
-            "array-like",
-            None,
-        ],
-        "rule": [StrOptions({"min", "1se"})],
         "measure": [StrOptions({"deviance", "c_index"})],
-        "n_lambda": [Interval(Integral, 2, None, closed="left")],
-        "lambda_min_ratio": [Interval(Real, 0, 1, closed="neither"), None],
-        "lambdas": ["array-like", None],
-        "penalty_factor": ["array-like", None],
-        "standardize": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
         "n_jobs": [Integral, None],
+        **PATH_CONSTRAINTS,
     }
+
+    _constant_prediction = "it predicts 0 for everyone"
 
     def __init__(
         self,
@@ -242,8 +219,9 @@ class LassoCox(SurvivalMixin, BaseEstimator):
         folds = self._folds(matrix, event, time)
         path, curve = cross_validate(net, matrix, event, time, folds, self.measure)
         self._check_path(path)
-        self._choose(path, curve)
-        self._describe(names, spread, event)
+        used = self._choose(path, curve)
+        self.coef_ = path.coef[:, used].copy()
+        self._describe(names, self.coef_, spread, event)
         linear = matrix @ self.coef_
         self._centre = float(linear.mean())
         sets = RiskSets(event, time, ties="breslow")
@@ -302,12 +280,7 @@ class LassoCox(SurvivalMixin, BaseEstimator):
 
     def _folds(self, X: Floats, event: NDArray[np.bool_], time: Floats) -> list[Fold]:
         """Return the folds that have an event to learn from and one to measure by."""
-        if self.cv is None:
-            if np.size(self.lambdas) != 1 or self.lambdas is None:
-                raise InvalidInput(
-                    "cv=None fits one penalty without cross-validation and needs it: "
-                    f"pass lambdas=[0.1], say; got lambdas={self.lambdas!r}."
-                )
+        if self._without_folds():
             return []
         folds = event_folds(self.cv, X, event, time, self.random_state, "LassoCox")
         good = [
@@ -343,38 +316,5 @@ class LassoCox(SurvivalMixin, BaseEstimator):
                 f"penalty was not solved in {self.max_iter} steps. Raise max_iter, or "
                 "lambda_min_ratio to end the path before.",
                 NotConverged,
-                stacklevel=3,
-            )
-
-    def _choose(self, path: CoxPath, curve: Curve) -> None:
-        self.lambdas_ = path.lambdas
-        self.coef_path_ = path.coef
-        self.nonzero_ = (path.coef != 0).sum(axis=0)
-        self.deviance_ratio_ = path.deviance_ratio
-        self.nulldev_ = path.null_deviance
-        self.cvm_, self.cvsd_, self.n_folds_ = curve.mean, curve.sd, curve.n_folds
-        best, sparse = 0, 0
-        if np.isfinite(curve.mean).any():
-            best = curve.choose("min", self.measure)
-            sparse = curve.choose("1se", self.measure)
-        self.lambda_min_ = float(path.lambdas[best])
-        self.lambda_1se_ = float(path.lambdas[sparse])
-        used = best if self.rule == "min" else sparse
-        self.lambda_ = float(path.lambdas[used])
-        self.coef_ = path.coef[:, used].copy()
-
-    def _describe(
-        self, names: NDArray[np.object_], spread: Floats, event: NDArray[np.bool_]
-    ) -> None:
-        chosen = np.flatnonzero(self.coef_)
-        self.selected_ = [str(name) for name in names[chosen]]
-        self.coef_table_ = coefficient_table(names, self.coef_, spread)
-        self.is_constant_ = not len(chosen)
-        if self.is_constant_:
-            warnings.warn(
-                f"LassoCox selected none of the {len(names)} features "
-                f"({listed(names, 3) or 'X has no column'}) from {len(event)} patients "
-                f"with {int(event.sum())} events; it predicts 0 for everyone.",
-                NothingSelected,
                 stacklevel=3,
             )

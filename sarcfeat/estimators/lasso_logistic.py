@@ -14,17 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from sarcfeat._validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_params,
-    listed,
-)
+from sarcfeat._validation import Interval, StrOptions, check_params
 from sarcfeat.estimators._classes import two_classes
 from sarcfeat.estimators._elastic_net import (
-    Curve,
-    coefficient_table,
     decreasing,
     rescaled_factor,
     standard_deviation,
@@ -32,7 +24,8 @@ from sarcfeat.estimators._elastic_net import (
 from sarcfeat.estimators._glm_curve import class_folds, cross_validate_glm
 from sarcfeat.estimators._glm_path import GLMPath, PenalisedGLM
 from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
-from sarcfeat.exceptions import InvalidInput, NotConverged, NothingSelected
+from sarcfeat.estimators._penalty_choice import PATH_CONSTRAINTS, PenaltyChoice
+from sarcfeat.exceptions import InvalidInput, NotConverged
 
 __all__ = ["LassoLogistic"]
 
@@ -42,7 +35,7 @@ Floats = NDArray[np.float64]
 EXACTNESS = {"glmnet": (1e-12, 1_000_000), "saga": (1e-6, 10_000)}
 
 
-class LassoLogistic(ClassifierMixin, BaseEstimator):
+class LassoLogistic(PenaltyChoice, ClassifierMixin, BaseEstimator):
     """Logistic regression that keeps few features, for a yes-or-no endpoint.
 
     The penalty is chosen by cross-validation along a path, with the definitions of R's
@@ -146,23 +139,13 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):
         "l1_ratio": [Interval(Real, 0, 1, closed="right")],
         "family": [StrOptions({"binomial", "gaussian"})],
         "engine": [StrOptions({"glmnet", "saga"})],
-        "cv": [
-            Interval(Integral, 2, None, closed="left"),
-            HasMethods(["split"]),
-            "array-like",
-            None,
-        ],
-        "rule": [StrOptions({"min", "1se"})],
         "measure": [StrOptions({"deviance", "auc", "class"})],
-        "n_lambda": [Interval(Integral, 2, None, closed="left")],
-        "lambda_min_ratio": [Interval(Real, 0, 1, closed="neither"), None],
-        "lambdas": ["array-like", None],
-        "penalty_factor": ["array-like", None],
-        "standardize": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="neither"), None],
         "max_rounds": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": ["random_state"],
+        **PATH_CONSTRAINTS,
     }
+
+    _constant_prediction = "everyone gets the same probability"
 
     def __init__(
         self,
@@ -240,8 +223,11 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):
             self.measure,
         )
         self._warn_ended(path)
-        self._choose(path, curve)
-        self._describe(names, spread, codes)
+        used = self._choose(path, curve)
+        self.intercept_path_ = path.intercept
+        self.coef_ = path.coef[:, used][None, :].copy()
+        self.intercept_ = path.intercept[used : used + 1].copy()
+        self._describe(names, self.coef_[0], spread, codes)
         return self
 
     def linear_predictor(self, X: Any) -> Floats:
@@ -316,12 +302,7 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):
         )
 
     def _folds(self, X: Floats, codes: NDArray[np.intp], there: Any) -> list[Any]:
-        if self.cv is None:
-            if np.size(self.lambdas) != 1 or self.lambdas is None:
-                raise InvalidInput(
-                    "cv=None fits one penalty without cross-validation and needs it: "
-                    f"pass lambdas=[0.1], say; got lambdas={self.lambdas!r}."
-                )
+        if self._without_folds():
             return []
         cv = self.cv
         if np.ndim(cv) == 1 and len(cv) == len(there):
@@ -335,40 +316,5 @@ class LassoLogistic(ClassifierMixin, BaseEstimator):
                 ", the next penalty was not solved. Raise max_rounds, or "
                 "lambda_min_ratio to end the path before.",
                 NotConverged,
-                stacklevel=3,
-            )
-
-    def _choose(self, path: GLMPath, curve: Curve) -> None:
-        self.lambdas_ = path.lambdas
-        self.coef_path_, self.intercept_path_ = path.coef, path.intercept
-        self.nonzero_ = (path.coef != 0).sum(axis=0)
-        self.deviance_ratio_ = path.deviance_ratio
-        self.nulldev_ = path.null_deviance
-        self.cvm_, self.cvsd_, self.n_folds_ = curve.mean, curve.sd, curve.n_folds
-        best, sparse = 0, 0
-        if np.isfinite(curve.mean).any():
-            best = curve.choose("min", self.measure)
-            sparse = curve.choose("1se", self.measure)
-        self.lambda_min_ = float(path.lambdas[best])
-        self.lambda_1se_ = float(path.lambdas[sparse])
-        used = best if self.rule == "min" else sparse
-        self.lambda_ = float(path.lambdas[used])
-        self.coef_ = path.coef[:, used][None, :].copy()
-        self.intercept_ = path.intercept[used : used + 1].copy()
-
-    def _describe(
-        self, names: NDArray[np.object_], spread: Floats, codes: NDArray[np.intp]
-    ) -> None:
-        coef = self.coef_[0]
-        chosen = np.flatnonzero(coef)
-        self.selected_ = [str(name) for name in names[chosen]]
-        self.coef_table_ = coefficient_table(names, coef, spread)
-        self.is_constant_ = not len(chosen)
-        if self.is_constant_:
-            warnings.warn(
-                f"LassoLogistic selected none of the {len(names)} features "
-                f"({listed(names, 3) or 'X has no column'}) from {len(codes)} patients "
-                f"with {int(codes.sum())} events; everyone gets the same probability.",
-                NothingSelected,
                 stacklevel=3,
             )
