@@ -115,7 +115,8 @@ def decision_curve_survival(
         The horizon, in the unit of `time`.
     extend : bool
         Whether Kaplan–Meier of the patients above a threshold holds its last value
-        up to `at`; if not, net benefit is NaN there (as in ``dcurves``).
+        up to `at`; if not, net benefit is NaN there (as in ``dcurves``), unless the
+        curve has reached 0.
     thresholds, n_bootstrap, level, random_state
         As in :func:`decision_curve`.
 

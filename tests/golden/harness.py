@@ -57,6 +57,11 @@ class Case:
         return pd.read_csv(self.folder / name, **kwargs)
 
 
+def several(value):
+    """Return a list: the file may hold the only entry of one in its place."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
 def find_cases(root):
     """Return every case under a folder laid out ``<method>/<case>/expected.json``."""
     return [Case(path.parent) for path in sorted(Path(root).glob("*/*/expected.json"))]
@@ -98,18 +103,23 @@ def disagreement(ours, theirs, rtol, atol):
     if isinstance(ours, Verdict):
         return "" if ours.ok else ours.message
     if isinstance(theirs, str) or _has_text(theirs):
-        same = _plain(ours) == theirs
-        return "" if same else f"ours {_plain(ours)!r}, golden {theirs!r}"
+        ours = _plain(ours)
+        same = ours == theirs or several(ours) == several(theirs)
+        return "" if same else f"ours {ours!r}, golden {theirs!r}"
     a = np.asarray(_numbers(ours), dtype=float)
+    a = np.where(np.isinf(a), np.nan, a)  # the file has null for them all
     b = np.asarray(_numbers(theirs), dtype=float)
+    if a.size == b.size == 1:  # the file may hold an entry for a list of one
+        a, b = a.reshape(1), b.reshape(1)
     if a.shape != b.shape:
         return f"ours has shape {a.shape}, golden {b.shape}"
     close = np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return ""
     with np.errstate(invalid="ignore", divide="ignore"):
-        off = np.nanmax(np.abs(a - b)) if np.isfinite(a - b).any() else np.nan
-        share = np.nanmax(np.abs(a - b) / np.abs(b)) if b.size else np.nan
+        gaps = np.abs(a - b)
+        off = np.nanmax(gaps, initial=0.0)
+        share = np.nanmax(gaps / np.abs(b), initial=0.0)
     return (
         f"{int((~close).sum())} of {close.size} values differ (largest {off:.3g}, "
         f"relative {share:.3g}; rtol {rtol:g}, atol {atol:g})"

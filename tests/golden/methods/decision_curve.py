@@ -1,6 +1,9 @@
 """Decision curves against dcurves and against the textbook."""
 
+import numpy as np
+
 from sarcfeat.metrics import decision_curve, decision_curve_survival
+from tests.golden.harness import several
 
 RTOL, ATOL = 1e-9, 1e-12
 UNREAD = {}
@@ -8,7 +11,7 @@ UNREAD = {}
 
 def compute(case):
     data, golden = case.frame(), case.results
-    thresholds = golden["thresholds"]
+    thresholds = several(golden["thresholds"])
     models = [c for c in data.columns if c not in ("y", "time", "event")]
     risks = {c: data[c].to_numpy(float) for c in models}
     results = {"thresholds": thresholds, "dcurves": {}}
@@ -26,8 +29,21 @@ def compute(case):
         if name != "none"
     }
     for name, part in strict.groupby("model"):
-        results["dcurves"][name] = {
-            key: part[key].to_numpy()
-            for key in ("threshold", "tp_rate", "fp_rate", "net_benefit")
+        found = {
+            key: part[key].to_numpy() for key in ("tp_rate", "fp_rate", "net_benefit")
         }
+        if "time" in data.columns and name in risks:
+            ended = _ended(data["time"].to_numpy(), risks[name], at, thresholds)
+            found = {key: np.where(ended, np.nan, v) for key, v in found.items()}
+        results["dcurves"][name] = {"threshold": thresholds, **found}
     return results
+
+
+def _ended(time, risk, at, thresholds):
+    """Say above which thresholds nobody is followed to the horizon.
+
+    There dcurves gives NA even where the curve has reached 0, which ours takes as
+    known.
+    """
+    followed = [(risk >= t).any() and time[risk >= t].max() < at for t in thresholds]
+    return np.array(followed)

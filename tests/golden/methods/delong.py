@@ -53,8 +53,10 @@ def compute(case):
 
 def _marker(y, score):
     area, curve = delong(y, score), roc(y, score)
-    cuts = curve.best_thresholds()
-    tables = [diagnostic_accuracy(y, score, cut)["value"] for cut in cuts]
+    cuts = np.asarray(curve.best_thresholds())
+    # The best cut of a marker without use lies beyond all values.
+    within = np.clip(cuts, score.min() - 1, score.max() + 1)
+    tables = [diagnostic_accuracy(y, score, cut)["value"] for cut in within]
     count = len(curve.threshold)
     # At most fifteen rows of the curve were kept, evenly spaced; R counts from 1.
     kept = min(count, 15)
@@ -66,7 +68,7 @@ def _marker(y, score):
         "ci95_upper": area.ci_high,
         "var_delong": area.se**2,
         "youden": {
-            "threshold": _one(cuts),
+            "threshold": _one(np.where(np.isfinite(cuts), cuts, np.nan)),
             **{k: _one([table[k] for table in tables]) for k in SHARES},
         },
         "roc_at": {

@@ -1,12 +1,16 @@
 """R's mRMRe: mutual information with the target, order of selection, scores."""
 
+import re
+
 import numpy as np
 
 from sarcfeat.survival import make_y
 from sarcfeat.transform import MRMR
 from sarcfeat.transform._association import mutual_information, standardised
+from tests.golden.harness import several
 
 RTOL, ATOL = 1e-6, 1e-12
+RELEVANCE = {"cont": "correlation", "factor": "concordance", "surv": "concordance"}
 
 
 def compute(case):
@@ -17,10 +21,12 @@ def compute(case):
         y = make_y(frame["event"], frame["time"], zero="keep")
     else:
         y = frame[targets[0]].to_numpy()
-    mrmr = MRMR(k=len(case.results["selected"]), ties="mRMRe").fit(X, y)
+    kind = re.search(r"target kind=(\w+)", case.expected["call"]).group(1)
+    k = len(several(case.results["selected"]))
+    mrmr = MRMR(k=k, relevance=RELEVANCE[kind], ties="mRMRe").fit(X, y)
     with_target = dict(zip(X.columns, mrmr.relevance_, strict=True))
     scores = mrmr.scores_.copy()
-    if len(targets) == 1 and len(np.unique(y)) == 2:
+    if kind == "factor":
         scores[0] = np.nan  # mRMRe gives NA for the first score of a factor target
     return {
         "selected": mrmr.selected_,
