@@ -183,6 +183,10 @@ class NoTissue(SarcfeatWarning):
     """No tile of a slide has enough tissue to be encoded; its bag has no rows."""
 
 
+class MostlyBlurred(SarcfeatWarning):
+    """Most of a slide's tiles are left out as out of focus; the message says why."""
+
+
 class FewEvents(SarcfeatWarning):
     """There are too few events for what was asked; the message says what is done."""
 

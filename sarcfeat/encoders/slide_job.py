@@ -18,7 +18,13 @@ from sarcfeat.encoders.tile_nets import TileSpec
 from sarcfeat.encoders.tile_quality import fault_of_tile
 from sarcfeat.encoders.tile_reading import ReadTile, lay_out, read_tiles, sampled
 from sarcfeat.encoders.tiling import count_tiles
-from sarcfeat.exceptions import InputCorrupt, InvalidInput, NonFiniteTiles, NoTissue
+from sarcfeat.exceptions import (
+    InputCorrupt,
+    InvalidInput,
+    MostlyBlurred,
+    NonFiniteTiles,
+    NoTissue,
+)
 from sarcfeat.io.regions import Regions
 from sarcfeat.io.slide import open_slide
 
@@ -222,12 +228,28 @@ class SlideJob:
                 f"{corrupt:,} tiles cannot be read and are left out; the slide was "
                 "opened anew after each."
             )
+        self._warn_blur(len(index))
         held = set(self._region[index].tolist())
         empty = [name for k, name in enumerate(self._names, 1) if k not in held]
         if empty and len(index):
             said.append(f"No tile is kept in region {listed(empty)}.")
         if not len(index):
             self._warn_empty()
+
+    def _warn_blur(self, kept: int) -> None:
+        """Say that the rule for blur may not be made for this slide."""
+        left_out = int(np.count_nonzero(self._reason == "blur"))
+        if left_out <= kept:
+            return
+        least = self._encoder.tissue.blur
+        message = (
+            f"{self._path}: {left_out:,} of {left_out + kept:,} tiles with tissue are "
+            f"left out as out of focus (sharpness below {least:g}). If they are sharp, "
+            "as in fluorescence or from a soft scanner, keep them with "
+            "tissue=TissueRule(blur=0)."
+        )
+        self._said.append(message)
+        warnings.warn(message, MostlyBlurred, stacklevel=5)
 
     def _warn_empty(self) -> None:
         counts = pd.Series(self._reason).value_counts().sort_index()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sarcfeat.encoders.pretrained import Weights
 from sarcfeat.exceptions import InputCorrupt, InvalidInput, MissingDependency
 
@@ -96,10 +98,23 @@ def _onnx(net: TileNet, weights: Weights) -> Any:
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the same sums whatever the machine
-    session = onnxruntime.InferenceSession(
-        weights.path, options, providers=["CPUExecutionProvider"]
-    )
-    given = session.get_inputs()[0].name
+    try:
+        session = onnxruntime.InferenceSession(
+            weights.path, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its errors have no other class in common
+        raise InputCorrupt(
+            f"{weights.path} for {net.name} cannot be read as ONNX: "
+            f"{str(error).splitlines()[0]}. Copy the file again from its source."
+        ) from error
+    given = session.get_inputs()[0]
+    # Exported without a dynamic axis, a net takes so many tiles and no others.
+    fixed = given.shape[0] if isinstance(given.shape[0], int) else None
+    if fixed not in (None, 1):
+        raise InvalidInput(
+            f"net {net.name!r} ({weights.path}) takes {fixed} tiles at a time. Export "
+            "it with a dynamic first axis, or for one tile."
+        )
 
     class Session(torch.nn.Module):
         """An ONNX session where a module is expected."""
@@ -107,8 +122,9 @@ def _onnx(net: TileNet, weights: Weights) -> Any:
         def forward(self, pictures: Any) -> Any:
             """Run the session; it lives on the CPU."""
             values = pictures.float().cpu().contiguous().numpy()
-            found = torch.from_numpy(session.run(None, {given: values})[0])
-            return found.to(pictures.device)
+            parts = [values] if fixed is None else np.split(values, len(values))
+            found = [session.run(None, {given.name: part})[0] for part in parts]
+            return torch.from_numpy(np.concatenate(found)).to(pictures.device)
 
     return Session()
 

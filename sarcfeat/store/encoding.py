@@ -71,6 +71,9 @@ class EncodeReport:
     extractors : dict of feature set to extractor id
         What made each feature set; ``matrix(..., extractor=report.extractors)`` takes
         these and no older ones.
+    notes : tuple of str
+        What a reader of the slides encoded now should know: no tissue, most tiles out
+        of focus, another resolution than the net was trained at.
     """
 
     encoded: int
@@ -79,6 +82,7 @@ class EncodeReport:
     failures: pd.DataFrame
     seconds: float
     extractors: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def merge(cls, reports: Iterable[EncodeReport]) -> EncodeReport:
@@ -94,16 +98,17 @@ class EncodeReport:
             failures=failures,
             seconds=sum(report.seconds for report in reports),
             extractors={k: v for r in reports for k, v in r.extractors.items()},
+            notes=tuple(note for report in reports for note in report.notes),
         )
 
     def __str__(self) -> str:
-        """Return one sentence, and one line for each failure."""
+        """Return one sentence, and one line for each failure and note."""
         lines = [
             f"encoded {self.encoded} units, {self.skipped} already there, "
             f"{self.failed} failed"
         ]
         lines += [f"  {row.code}: {row.reason}" for row in self.failures.itertuples()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
 def encode(

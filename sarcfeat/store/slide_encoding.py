@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
+from sarcfeat._validation import listed
 from sarcfeat.store.annotations import regions_of
 from sarcfeat.store.cohorts import Members
 from sarcfeat.store.connection import Connection
@@ -76,7 +78,20 @@ def encode_slides(
         failures=failures,
         seconds=time.perf_counter() - start,
         extractors={encoder.name: extractor},
+        notes=_notes(db, [work.task for work in now]),
     )
+
+
+def _notes(db: Connection, tasks: Sequence[Task]) -> tuple[str, ...]:
+    """Return what is noted of slides, each sentence once, with whose it is."""
+    rows: dict[str, str] = dict(
+        db.rows("SELECT unit_id, warnings FROM unit WHERE retired_no IS NULL")
+    )
+    whose: dict[str, list[str]] = {}
+    for task in tasks:
+        for note in json.loads(rows.get(task.unit_id, "[]")):
+            whose.setdefault(note, []).append(f"{task.patient}/{task.phase}")
+    return tuple(f"{listed(who)}: {note}" for note, who in whose.items())
 
 
 def _works(

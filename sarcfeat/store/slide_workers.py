@@ -13,7 +13,13 @@ from typing import Any
 import joblib
 import numpy as np
 
-from sarcfeat.exceptions import DiskFull, NoTissue, WorkerDied, WorkerTimedOut
+from sarcfeat.exceptions import (
+    DiskFull,
+    MostlyBlurred,
+    NoTissue,
+    WorkerDied,
+    WorkerTimedOut,
+)
 from sarcfeat.io.bagfile import FORMAT, bag_checksum, write_bag
 from sarcfeat.io.isolation import isolated_each
 from sarcfeat.io.regions import Regions
@@ -110,8 +116,9 @@ def encode_one(
     try:
         regions = None if work.regions is None else Regions.from_dict(work.regions)
         with warnings.catch_warnings():
-            # It is a note of the bag's.
+            # They are notes of the bag's.
             warnings.simplefilter("ignore", NoTissue)
+            warnings.simplefilter("ignore", MostlyBlurred)
             made = encoder.encode_slide(task.image_path, regions=regions, mpp=work.mpp)
         bag, notes = _keep(encoder, work, made, store, extractor)
     except DiskFull:

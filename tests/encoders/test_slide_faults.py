@@ -15,6 +15,7 @@ from sarcfeat.encoders.tile_reading import lay_out, read_tiles
 from sarcfeat.exceptions import (
     InputCorrupt,
     InputMissing,
+    MostlyBlurred,
     NonFiniteTiles,
     NoResolution,
     NoTissue,
@@ -193,6 +194,20 @@ def test_pen_blur_and_background_are_counted_by_reason(tmp_path):
     counts = encoder().encode_slide(over).counts.set_index("group")["tiles"]
     assert counts["pen"] == 1
     assert counts.sum() == 24
+
+
+def test_a_slide_of_which_most_is_called_blurred_says_which_setting(tmp_path):
+    path = write_slide(tmp_path / "soft.tif", tissue(256, 256), jpeg=False, levels=1)
+    told = pytest.warns(
+        MostlyBlurred, match=r"soft\.tif: 16 of 16 .*TissueRule\(blur=0"
+    )
+    with told, pytest.warns(NoTissue):
+        found = encoder(tissue=TissueRule(blur=1e6)).encode_slide(path)
+    assert len(found) == 0
+    assert found.counts.set_index("group").loc["blur", "tiles"] == 16
+    assert sum("TissueRule(blur=0)" in note for note in found.warnings) == 1
+    kept = encoder(tissue=TissueRule(blur=0)).encode_slide(path)
+    assert (len(kept), kept.warnings) == (16, [])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import json
 import sys
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,15 +203,18 @@ def test_onnx_without_onnxruntime_says_what_to_do(known, tmp_path, monkeypatch):
         SlideTiles(__file__, net="onnx net", size=32)
 
 
-def test_onnx_runs_through_a_session(known, tmp_path, monkeypatch):
+@pytest.mark.parametrize("batch", ["n", 1, 8])
+def test_onnx_runs_through_a_session(known, tmp_path, monkeypatch, batch):
     class Session:
         def __init__(self, path, options, providers):
-            self.path = path
+            if not Path(path).read_bytes():
+                raise Exception("INVALID_PROTOBUF")
 
         def get_inputs(self):
-            return [types.SimpleNamespace(name="pixels")]
+            return [types.SimpleNamespace(name="pixels", shape=[batch, 3, 32, 32])]
 
         def run(self, names, given):
+            assert batch == "n" or len(given["pixels"]) == batch
             return [given["pixels"].mean(axis=(2, 3)).repeat(2, axis=1)]
 
     fake = types.SimpleNamespace(
@@ -220,10 +224,18 @@ def test_onnx_runs_through_a_session(known, tmp_path, monkeypatch):
     (tmp_path / "n.onnx").write_bytes(b"onnx")
     net = register_tile_net("o", kind="onnx", mean=(0, 0, 0), sd=(1, 1, 1), **known)
     encoder = SlideTiles(tmp_path / "n.onnx", net=net, size=32)
+    if batch == 8:
+        with pytest.raises(InvalidInput, match="takes 8 tiles at a time"):
+            build_tile_model(net, encoder.weights, 32)
+        return
     found = build_tile_model(net, encoder.weights, 32)(
         torch.full((2, 3, 32, 32), 51, dtype=torch.uint8)
     )
     assert torch.allclose(found, torch.full((2, 6), 0.2))
+    (tmp_path / "e.onnx").touch()
+    empty = SlideTiles(tmp_path / "e.onnx", net=net, size=32)
+    with pytest.raises(InputCorrupt, match=r"e\.onnx for o .* INVALID_PROTOBUF"):
+        build_tile_model(net, empty.weights, 32)
 
 
 def test_what_cannot_be_registered(known):

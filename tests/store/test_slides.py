@@ -368,6 +368,10 @@ def test_fault_041_a_slide_without_tissue_is_an_outcome(study, files):
     add_slides(study, files)
     report = study.encode(FakeSlides())
     assert (report.encoded, report.failed) == (3, 0)
+    assert len(report.notes) == 1
+    assert report.notes[0].startswith("P2/a: NoTissue")
+    assert f"note: {report.notes[0]}" in str(report)
+    assert study.encode(FakeSlides()).notes == ()
     assert study.bags()["tiles"].tolist() == [48, 48, 0]
     warnings = study.sql(
         "SELECT u.warnings FROM unit u JOIN slide s ON s.slide_id = u.image_id "
