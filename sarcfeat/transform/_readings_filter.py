@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from sarcfeat._validation import check_params, did_you_mean, listed, pick
+from sarcfeat._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_params,
+    did_you_mean,
+    listed,
+    pick,
+)
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
 
@@ -103,6 +112,16 @@ class ReadingsFilter(ColumnFilter):
     _allow_nan = True
     _column: ClassVar[str]
     _dtype: ClassVar[type] = float
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "readings": [HasMethods("load")],
+        "threshold": [Interval(Real, -1, 1, closed="both")],
+        "bound": [StrOptions({"value", "lower"})],
+        "readers": ["array-like", None],
+        "sessions": ["array-like", None],
+        "min_patients": [Interval(Integral, 2, None, closed="left")],
+        "missing": [StrOptions({"raise", "drop", "keep"})],
+        "passthrough": ["array-like"],
+    }
 
     def _label(self) -> str:
         return self._column

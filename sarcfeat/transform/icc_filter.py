@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sarcfeat._validation import HasMethods, Interval, StrOptions
+from sarcfeat._validation import StrOptions
 from sarcfeat.metrics.icc import FORMS, ICC, icc
 from sarcfeat.transform._readings_filter import ReadingsFilter
 
@@ -85,15 +84,8 @@ class ICCFilter(ReadingsFilter):
 
     _column = "icc"
     _parameter_constraints: ClassVar[dict] = {
-        "readings": [HasMethods("load")],
-        "threshold": [Interval(Real, -1, 1, closed="both")],
+        **ReadingsFilter._parameter_constraints,
         "form": [StrOptions(set(FORMS))],
-        "bound": [StrOptions({"value", "lower"})],
-        "readers": ["array-like", None],
-        "sessions": ["array-like", None],
-        "min_patients": [Interval(Integral, 2, None, closed="left")],
-        "missing": [StrOptions({"raise", "drop", "keep"})],
-        "passthrough": ["array-like"],
     }
 
     def __init__(

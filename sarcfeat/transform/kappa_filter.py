@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sarcfeat._validation import HasMethods, Interval, StrOptions
+from sarcfeat._validation import StrOptions
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics.kappa import WEIGHTS, kappa
 from sarcfeat.transform._frame import aligned
@@ -83,15 +82,8 @@ class KappaFilter(ReadingsFilter):
     _column = "kappa"
     _dtype = object
     _parameter_constraints: ClassVar[dict] = {
-        "readings": [HasMethods("load")],
-        "threshold": [Interval(Real, -1, 1, closed="both")],
+        **ReadingsFilter._parameter_constraints,
         "weights": [StrOptions(set(WEIGHTS))],
-        "bound": [StrOptions({"value", "lower"})],
-        "readers": ["array-like", None],
-        "sessions": ["array-like", None],
-        "min_patients": [Interval(Integral, 2, None, closed="left")],
-        "missing": [StrOptions({"raise", "drop", "keep"})],
-        "passthrough": ["array-like"],
     }
 
     def __init__(

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from sarcfeat._validation import Interval, StrOptions, check_params, listed
-from sarcfeat.exceptions import InvalidInput, NothingSelected
+from sarcfeat._validation import StrOptions
 from sarcfeat.metrics import adjust_p
 from sarcfeat.survival import CoxEach, RiskSets, check_y, fit_cox_each
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform._univariate_filter import UnivariateFilter
 
 __all__ = ["UnivariateCoxFilter"]
 
 
-class UnivariateCoxFilter(ColumnFilter):
+class UnivariateCoxFilter(UnivariateFilter):
     """Keep each feature whose own Cox model has a small enough p-value.
 
     Parameters
@@ -74,12 +71,11 @@ class UnivariateCoxFilter(ColumnFilter):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "alpha": [Interval(Real, 0, 1, closed="both")],
-        "adjust": [StrOptions({"bh", "bonferroni", "holm", "none"})],
+        **UnivariateFilter._parameter_constraints,
         "test": [StrOptions({"wald", "lr", "score"})],
         "ties": [StrOptions({"efron", "breslow"})],
-        "passthrough": ["array-like"],
     }
+    _constant_reason = "constant among the patients at risk at an event"
 
     def __init__(
         self,
@@ -122,21 +118,12 @@ class UnivariateCoxFilter(ColumnFilter):
         NothingSelected
             No feature is kept.
         """
-        check_params(self)
-        if y is None:
-            raise InvalidInput(
-                "UnivariateCoxFilter requires y to be passed, but the target y is None."
-            )
-        values, is_feature = read_features(
-            self, X, reset=True, passed=self.passthrough, allow_nan=True
-        )
-        names = input_names(self)[is_feature]
-        _refuse_missing(values, names)
+        values, names, is_feature = self._read(X, y)
         event, time = check_y(y, n=len(values), min_events=1)
         sets = RiskSets(event, time, ties=self.ties)
         each = fit_cox_each(values, sets, names=[str(name) for name in names])
         self.table_ = self._table(each, names)
-        self._remember(each.constant, is_feature)
+        self._keep(each.constant, is_feature)
         return self
 
     def _table(self, each: CoxEach, names: np.ndarray) -> pd.DataFrame:
@@ -156,45 +143,3 @@ class UnivariateCoxFilter(ColumnFilter):
                     "kept": (adjusted <= self.alpha) & ~each.constant,
                 }
             )
-
-    def _remember(self, constant: np.ndarray, is_feature: np.ndarray) -> None:
-        kept = self.table_["kept"].to_numpy(dtype=bool)
-        self.support_ = ~is_feature
-        self.support_[is_feature] = kept
-        adjusted = self.table_["p_adjusted"].to_numpy()
-        self.dropped_ = reasons(
-            [
-                (name, "constant among the patients at risk at an event")
-                if is_constant
-                else (name, f"adjusted p = {p:.3g} > {self.alpha:g}")
-                for name, is_constant, p, keep in zip(
-                    self.table_["feature"], constant, adjusted, kept, strict=True
-                )
-                if not keep
-            ]
-        )
-        if not kept.any():
-            least = f" (smallest adjusted p {adjusted.min():.3g})" if len(kept) else ""
-            warnings.warn(
-                f"None of {len(kept)} features has an adjusted p <= {self.alpha:g}"
-                f"{least}; the step passes no feature on.",
-                NothingSelected,
-                stacklevel=3,
-            )
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the filter needs an outcome."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
-
-
-def _refuse_missing(values: np.ndarray, names: np.ndarray) -> None:
-    missing = np.isnan(values).sum(axis=0)
-    if missing.any():
-        where = np.flatnonzero(missing)
-        found = listed(f"{names[j]} ({missing[j]} patients)" for j in where)
-        raise InvalidInput(
-            f"Input X contains NaN in {len(where)} columns: {found}. Fill them inside "
-            "the fold (MedianImputer) or leave the columns out."
-        )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,16 +11,16 @@ from scipy.stats import norm
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sarcfeat._validation import Interval, StrOptions, check_params, listed
-from sarcfeat.exceptions import InvalidInput, NothingSelected
+from sarcfeat._validation import StrOptions, listed
+from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import adjust_p
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
 from sarcfeat.transform._logistic_each import LogisticEach, fit_logistic_each
+from sarcfeat.transform._univariate_filter import UnivariateFilter
 
 __all__ = ["UnivariateLogisticFilter"]
 
 
-class UnivariateLogisticFilter(ColumnFilter):
+class UnivariateLogisticFilter(UnivariateFilter):
     """Keep each feature whose own logistic regression has a small enough p-value.
 
     Parameters
@@ -73,11 +71,10 @@ class UnivariateLogisticFilter(ColumnFilter):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "alpha": [Interval(Real, 0, 1, closed="both")],
-        "adjust": [StrOptions({"bh", "bonferroni", "holm", "none"})],
+        **UnivariateFilter._parameter_constraints,
         "test": [StrOptions({"lr", "wald"})],
-        "passthrough": ["array-like"],
     }
+    _constant_reason = "one value in the training patients"
 
     def __init__(
         self,
@@ -104,23 +101,17 @@ class UnivariateLogisticFilter(ColumnFilter):
         Raises
         ------
         InvalidInput
-            No y, or not two classes.
+            No y, not two classes, or missing values (the columns are named).
 
         Warns
         -----
         NothingSelected
             No feature is kept.
         """
-        check_params(self)
-        if y is None:
-            raise InvalidInput(
-                "UnivariateLogisticFilter requires y to be passed, but the target y is "
-                "None."
-            )
-        values, is_feature = read_features(self, X, reset=True, passed=self.passthrough)
-        names = input_names(self)[is_feature]
-        self._test(values, self._classes(values, y), names)
-        self._remember(is_feature)
+        values, names, is_feature = self._read(X, y)
+        each = fit_logistic_each(values, self._classes(values, y))
+        self.table_ = self._table(each, names)
+        self._keep(each.constant, is_feature)
         return self
 
     def _classes(self, values: np.ndarray, y: Any) -> np.ndarray:
@@ -135,54 +126,22 @@ class UnivariateLogisticFilter(ColumnFilter):
             )
         return number
 
-    def _test(self, values: np.ndarray, y: np.ndarray, names: np.ndarray) -> None:
-        each: LogisticEach = fit_logistic_each(values, y)
+    def _table(self, each: LogisticEach, names: np.ndarray) -> pd.DataFrame:
         p = each.p_wald if self.test == "wald" else each.p_lr
         adjusted = adjust_p(p, self.adjust)
         with np.errstate(over="ignore", invalid="ignore"):
             half = norm.ppf(0.975) * each.se
             low, high = np.exp(each.coef - half), np.exp(each.coef + half)
-        self.table_ = pd.DataFrame(
-            {
-                "feature": names.astype(str),
-                "coef": each.coef,
-                "odds_ratio": np.exp(np.clip(each.coef, -np.inf, np.inf)),
-                "ci_low": np.where(each.separated, 0.0, low),
-                "ci_high": np.where(each.separated, np.inf, high),
-                "p": p,
-                "p_adjusted": adjusted,
-                "separated": each.separated,
-                "kept": (adjusted <= self.alpha) & ~each.constant,
-            }
-        )
-        self._constant = each.constant
-
-    def _remember(self, is_feature: np.ndarray) -> None:
-        kept = self.table_["kept"].to_numpy(dtype=bool)
-        self.support_ = ~is_feature
-        self.support_[is_feature] = kept
-        adjusted = self.table_["p_adjusted"].to_numpy()
-        rows = [
-            (name, "one value in the training patients")
-            if constant
-            else (name, f"adjusted p = {p:.3g} > {self.alpha:g}")
-            for name, constant, p, keep in zip(
-                self.table_["feature"], self._constant, adjusted, kept, strict=True
+            return pd.DataFrame(
+                {
+                    "feature": names.astype(str),
+                    "coef": each.coef,
+                    "odds_ratio": np.exp(each.coef),
+                    "ci_low": np.where(each.separated, 0.0, low),
+                    "ci_high": np.where(each.separated, np.inf, high),
+                    "p": p,
+                    "p_adjusted": adjusted,
+                    "separated": each.separated,
+                    "kept": (adjusted <= self.alpha) & ~each.constant,
+                }
             )
-            if not keep
-        ]
-        self.dropped_ = reasons(rows)
-        if not kept.any():
-            least = f" (smallest adjusted p {adjusted.min():.3g})" if len(kept) else ""
-            warnings.warn(
-                f"None of {len(kept)} features has an adjusted p <= {self.alpha:g}"
-                f"{least}; the step passes no feature on.",
-                NothingSelected,
-                stacklevel=3,
-            )
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that the filter needs an outcome."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags

@@ -238,3 +238,11 @@ def test_the_logistic_filter_may_keep_nothing(X):
 def test_the_logistic_filter_needs_two_classes(X, y):
     with pytest.raises(InvalidInput, match="classes"):
         UnivariateLogisticFilter().fit(X, y)
+
+
+def test_the_logistic_filter_names_columns_with_missing_values(X):
+    X = X.drop(columns="site")
+    name = X.columns[0]
+    X.iloc[:3, 0] = np.nan
+    with pytest.raises(InvalidInput, match=rf"{name} \(3 patients\).*MedianImputer"):
+        UnivariateLogisticFilter().fit(X, np.arange(30) % 2)
