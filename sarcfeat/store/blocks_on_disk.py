@@ -73,11 +73,12 @@ def _whole(block: bytes, size: int) -> bool:
     return len(block) == size and _holds(block)
 
 
-def damage_in(path: Path) -> list[Damage]:
+def damage_in(path: Path, commit_no: int = 0) -> list[Damage]:
     """Say what the changed bytes of a catalogue hold, and whose it is.
 
     A damaged catalogue is looked into as a copy: DuckDB shuts down a database at the
-    first bad block that it reads.
+    first bad block that it reads. Catalogue and log must reach `commit_no`: DuckDB
+    takes a log with a changed length for one that ends there, without a word.
     """
     bad = damaged_blocks(path)
     log = path.with_name(f"{path.name}.wal")
@@ -89,17 +90,17 @@ def damage_in(path: Path) -> list[Damage]:
         shutil.copyfile(path, copy)
         if log.exists():
             shutil.copyfile(log, f"{copy}.wal")
-        return _look_into(copy, path, bad)
+        return _look_into(copy, path, bad, commit_no)
 
 
-def _look_into(copy: Path, path: Path, bad: list[int]) -> list[Damage]:
+def _look_into(copy: Path, path: Path, bad: list[int], commit_no: int) -> list[Damage]:
     try:
         tables = _ask(copy, "SELECT table_name FROM duckdb_tables() ORDER BY ALL")
+        if not bad:
+            return _cut_short(copy, path, commit_no)
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         return [Damage(None, f"{path} cannot be opened from disk: {text}")]
-    if not bad:
-        return []
     found: list[Damage] = []
     told: set[int] = set()
     for (table,) in tables:
@@ -119,6 +120,20 @@ def _look_into(copy: Path, path: Path, bad: list[int]) -> list[Damage]:
             )
             found.append(Damage(None, reason))
     return list(dict.fromkeys(found))
+
+
+def _cut_short(copy: Path, path: Path, commit_no: int) -> list[Damage]:
+    if not commit_no:
+        return []
+    ((last,),) = _ask(copy, "SELECT commit_no FROM store_meta")
+    if last >= commit_no:
+        return []
+    reason = (
+        f"{path}.wal has changed bytes or is cut short: it can be replayed up to "
+        f"commit {last} of {commit_no}. Close the store with this process, which "
+        "still has them all and writes them into the catalogue"
+    )
+    return [Damage(None, reason)]
 
 
 def _ask(copy: Path, sql: str, values: list[Any] | None = None) -> list[Any]:

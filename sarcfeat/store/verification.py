@@ -94,7 +94,8 @@ def _catalogues(db: Connection, store: Path, checked: Counter[str]) -> Iterator[
     for path in dict.fromkeys([db.path, *published(store), *copies]):
         checked["catalogue files"] += 1
         what = CATALOGUE if path == db.path else "copy of the catalogue"
-        for damage in damage_in(path):
+        newest = db.commit_no if what == CATALOGUE and not db.read_only else 0
+        for damage in damage_in(path, newest):
             yield [damage.patient, what, str(path), CHANGED, damage.reason]
 
 
