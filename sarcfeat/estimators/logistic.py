@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._classes import two_classes
 from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators._fittable_columns import fittable_columns
 from sarcfeat.estimators._hazard_table import few_events_note
 from sarcfeat.estimators._logistic_inference import (
     LogisticResult,
@@ -26,14 +27,11 @@ from sarcfeat.estimators._logistic_inference import (
 from sarcfeat.estimators._matrix import (
     feature_names,
     fit_matrix,
-    independent_columns,
     predict_matrix,
 )
 from sarcfeat.exceptions import (
     InvalidInput,
     NotConverged,
-    NothingSelected,
-    SarcfeatWarning,
 )
 
 __all__ = ["Logistic"]
@@ -179,7 +177,8 @@ class Logistic(ClassifierMixin, BaseEstimator):
                 "Logistic: the patients with a weight are all of one class."
             )
         names = [str(name) for name in feature_names(self)]
-        kept = self._kept(values, names)
+        self._refuse_too_many(*values.shape)
+        kept = fittable_columns(self, values, names, "logistic")
         self.means_ = np.average(values, axis=0, weights=weight)
         spread = np.where(kept, values.std(axis=0), 1.0)[kept]
         Z = (values - self.means_)[:, kept] / spread
@@ -338,28 +337,10 @@ class Logistic(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def _kept(self, values: Floats, names: list[str]) -> npt.NDArray[np.bool_]:
-        n, p = values.shape
+    def _refuse_too_many(self, n: int, p: int) -> None:
         if p and p >= n:
             raise InvalidInput(
                 f"An unpenalised logistic model of {p} columns cannot be fitted on {n} "
                 f"patients ({n / p:.2f} patients a column). Select columns first, or "
                 "use LassoLogistic."
             )
-        kept = independent_columns(values)
-        self.aliased_ = [n for n, ok in zip(names, kept, strict=True) if not ok]
-        if not p:
-            warnings.warn(
-                "X has no column; the logistic model predicts the same for every "
-                "patient.",
-                NothingSelected,
-                stacklevel=3,
-            )
-        elif self.aliased_:
-            warnings.warn(
-                f"{listed(self.aliased_)}: constant, or given by the columns before; "
-                "the coefficient is set to 0. Leave the column out.",
-                SarcfeatWarning,
-                stacklevel=3,
-            )
-        return kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -12,16 +11,16 @@ import pandas as pd
 from scipy.stats import chi2, norm
 from sklearn.base import BaseEstimator
 
-from sarcfeat._validation import Interval, StrOptions, check_params, listed
+from sarcfeat._validation import Interval, StrOptions, check_params
 from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators._fittable_columns import fittable_columns
 from sarcfeat.estimators._hazard_table import few_events_note
 from sarcfeat.estimators._matrix import (
     feature_names,
     fit_matrix,
-    independent_columns,
     predict_matrix,
 )
-from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
+from sarcfeat.exceptions import InvalidInput
 from sarcfeat.survival import (
     AFTFit,
     SurvivalMixin,
@@ -153,7 +152,8 @@ class ParametricAFT(SurvivalMixin, BaseEstimator):
         there = weight > 0
         values, event, time, weight = (a[there] for a in (values, event, time, weight))
         names = [str(name) for name in feature_names(self)]
-        kept = self._kept(values, event, names)
+        self._refuse_too_many(*values.shape, int(event.sum()))
+        kept = fittable_columns(self, values, names, self.distribution)
         self.means_ = np.average(values, axis=0, weights=weight)
         spread = values.std(axis=0)[kept]
         Z = (values - self.means_)[:, kept] / spread
@@ -235,34 +235,14 @@ class ParametricAFT(SurvivalMixin, BaseEstimator):
         values = predict_matrix(self, X)
         return np.asarray(self.intercept_ + values @ self.coef_)
 
-    def _kept(
-        self, values: Floats, event: npt.NDArray[np.bool_], names: list[str]
-    ) -> npt.NDArray[np.bool_]:
-        n, p = values.shape
+    def _refuse_too_many(self, n: int, p: int, events: int) -> None:
         if p and p >= n:
             raise InvalidInput(
                 f"An unpenalised {self.distribution} model of {p} columns cannot be "
                 f"fitted on {n} patients ({n / p:.2f} patients and "
-                f"{event.sum() / p:.2f} events a column). Select columns first, or use "
+                f"{events / p:.2f} events a column). Select columns first, or use "
                 "LassoCox."
             )
-        kept = independent_columns(values)
-        self.aliased_ = [n for n, ok in zip(names, kept, strict=True) if not ok]
-        if not p:
-            warnings.warn(
-                f"X has no column; the {self.distribution} model predicts the same for "
-                "every patient.",
-                NothingSelected,
-                stacklevel=3,
-            )
-        elif self.aliased_:
-            warnings.warn(
-                f"{listed(self.aliased_)}: constant, or given by the columns before; "
-                "the coefficient is set to 0. Leave the column out.",
-                SarcfeatWarning,
-                stacklevel=3,
-            )
-        return kept
 
     def _store(
         self,
