@@ -187,7 +187,7 @@ class LandmarkCox(SurvivalMixin, BaseEstimator):
         frame[LANDMARK] = found["landmark"].to_numpy(dtype=float)
         return _Stacked(rows, frame, counted, who[rows])
 
-    def _check_size(self, who: npt.NDArray[Any], event: npt.NDArray[np.bool_]) -> None:
+    def _check_size(self, who: npt.NDArray[Any]) -> None:
         n, p = len(np.unique(who.astype(str))), len(self._names)
         if p and p >= n:
             raise InvalidInput(

@@ -193,7 +193,7 @@ class ComBat(TransformerMixin, BaseEstimator):
         self.support_ = is_feature | np.isin(columns, preserved)
         self.dropped_ = reasons([(c, "the batch") for c in columns[~self.support_]])
         self._model: LocationScale | None = None
-        self._remember(columns[is_feature], values)
+        self._remember(values)
         if self.batch is None:
             return self
         labels = batch_labels(X, self.batch, site)
@@ -295,7 +295,7 @@ class ComBat(TransformerMixin, BaseEstimator):
             stacklevel=3,
         )
 
-    def _remember(self, names: np.ndarray, values: np.ndarray) -> None:
+    def _remember(self, values: np.ndarray) -> None:
         """Set what a fit without any correction leaves behind."""
         p = values.shape[1]
         self.mean_only_ = bool(self.mean_only)
