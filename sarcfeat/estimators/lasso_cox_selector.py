@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from sarcfeat._validation import HasMethods, check_params
 from sarcfeat.estimators.lasso_cox import LassoCox
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform.frame import ColumnFilter, input_names, read_features, reasons
 
 __all__ = ["LassoCoxSelector"]
 

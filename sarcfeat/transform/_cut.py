@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from sarcfeat.transform._frame import ColumnFilter, aligned, read_features, rebuild
+from sarcfeat.transform.frame import ColumnFilter, aligned, read_features, rebuild
 
 __all__ = ["Cut"]
 

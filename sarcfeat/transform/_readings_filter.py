@@ -20,7 +20,7 @@ from sarcfeat._validation import (
     pick,
 )
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform.frame import ColumnFilter, input_names, read_features, reasons
 
 __all__ = ["ReadingsFilter", "stack_readings"]
 

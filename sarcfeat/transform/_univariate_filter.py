@@ -10,7 +10,7 @@ import numpy as np
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.exceptions import InvalidInput, NothingSelected
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform.frame import ColumnFilter, input_names, read_features, reasons
 
 __all__ = ["UnivariateFilter"]
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sarcfeat._validation import StrOptions, check_params, did_you_mean, listed
 from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
-from sarcfeat.transform._frame import aligned, checked_names, reasons
+from sarcfeat.transform.frame import aligned, checked_names, reasons
 
 __all__ = ["Categories"]
 

@@ -24,7 +24,8 @@ from sarcfeat.transform._empirical_bayes import (
     fit_location_scale,
     unadjustable,
 )
-from sarcfeat.transform._frame import (
+from sarcfeat.transform._new_batches import meet_unseen, with_new_batches
+from sarcfeat.transform.frame import (
     aligned,
     checked_names,
     input_names,
@@ -32,7 +33,6 @@ from sarcfeat.transform._frame import (
     reasons,
     rebuild,
 )
-from sarcfeat.transform._new_batches import meet_unseen, with_new_batches
 
 __all__ = ["ComBat"]
 

@@ -22,13 +22,13 @@ from sarcfeat.transform._consensus import (
     final_groups,
     item_consensus,
 )
-from sarcfeat.transform._frame import (
+from sarcfeat.transform._groupings import distances
+from sarcfeat.transform.frame import (
     aligned,
     checked_names,
     input_names,
     read_features,
 )
-from sarcfeat.transform._groupings import distances
 
 __all__ = ["ConsensusClustering"]
 

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from sarcfeat._validation import Interval, StrOptions, check_params
 from sarcfeat.transform._association import standardised
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform.frame import ColumnFilter, input_names, read_features, reasons
 
 __all__ = ["CorrelationFilter"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sarcfeat._validation import check_params, listed
 from sarcfeat.exceptions import NothingSelected
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform.frame import ColumnFilter, input_names, read_features, reasons
 from sarcfeat.transform.z_score import constant_columns
 
 __all__ = ["DropConstant"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sarcfeat._validation import check_params
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform.frame import ColumnFilter, input_names, read_features, reasons
 
 __all__ = ["DropDuplicates"]
 

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sarcfeat._validation import StrOptions
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics.kappa import WEIGHTS, kappa
-from sarcfeat.transform._frame import aligned
 from sarcfeat.transform._readings_filter import ReadingsFilter
+from sarcfeat.transform.frame import aligned
 
 __all__ = ["KappaFilter"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sarcfeat._validation import check_params
 from sarcfeat.transform._cut import Cut, as_series
-from sarcfeat.transform._frame import input_names, read_features, reasons
+from sarcfeat.transform.frame import input_names, read_features, reasons
 
 __all__ = ["MedianCut"]
 

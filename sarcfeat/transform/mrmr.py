@@ -26,7 +26,7 @@ from sarcfeat.transform._association import (
     mutual_information,
     standardised,
 )
-from sarcfeat.transform._frame import ColumnFilter, input_names, read_features, reasons
+from sarcfeat.transform.frame import ColumnFilter, input_names, read_features, reasons
 
 __all__ = ["MRMR"]
 

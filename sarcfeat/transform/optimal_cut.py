@@ -18,7 +18,7 @@ from sarcfeat.survival import (
     maximally_selected_logrank,
 )
 from sarcfeat.transform._cut import Cut, as_series
-from sarcfeat.transform._frame import input_names, read_features, reasons
+from sarcfeat.transform.frame import input_names, read_features, reasons
 
 __all__ = ["OptimalCut"]
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sarcfeat._validation import Interval, check_params, did_you_mean, listed
 from sarcfeat.exceptions import InvalidInput, SarcfeatWarning
-from sarcfeat.transform._frame import aligned, checked_names, input_names
+from sarcfeat.transform.frame import aligned, checked_names, input_names
 from sarcfeat.transform.spline_basis import (
     default_knots,
     spline_basis,

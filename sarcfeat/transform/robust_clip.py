@@ -12,7 +12,7 @@ from scipy.stats import norm
 from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import Interval, check_params
-from sarcfeat.transform._frame import (
+from sarcfeat.transform.frame import (
     ColumnFilter,
     aligned,
     input_names,

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import check_params, listed
 from sarcfeat.exceptions import NothingSelected
-from sarcfeat.transform._frame import (
+from sarcfeat.transform.frame import (
     ColumnFilter,
     aligned,
     input_names,
