@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat._validation import listed
-from sarcfeat.evaluate._printed import spread_decimals
+from sarcfeat.evaluate.printed import spread_decimals
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import (
     GroupComparison,

@@ -11,13 +11,6 @@ import numpy as np
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
-from sarcfeat.evaluate._printed import (
-    ADJUSTMENTS,
-    Printed,
-    interval_text,
-    p_text,
-    spread_decimals,
-)
 from sarcfeat.evaluate._table_rows import (
     checked_columns,
     is_category,
@@ -26,6 +19,13 @@ from sarcfeat.evaluate._table_rows import (
     number_cell,
     numbers_of,
     texts_of_their_own,
+)
+from sarcfeat.evaluate.printed import (
+    ADJUSTMENTS,
+    Printed,
+    interval_text,
+    p_text,
+    spread_decimals,
 )
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import adjust_p, compare_groups, correlation

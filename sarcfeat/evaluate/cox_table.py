@@ -13,7 +13,7 @@ import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.estimators import CoxPH, FirthCox
-from sarcfeat.evaluate._printed import (
+from sarcfeat.evaluate.printed import (
     FEW_EVENTS,
     Printed,
     few_events_note,

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from sarcfeat._validation import pick
-from sarcfeat.evaluate._printed import (
+from sarcfeat.evaluate.printed import (
     Printed,
     few_events_note,
     interval_text,

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from sarcfeat._validation import listed
-from sarcfeat.evaluate._printed import (
+from sarcfeat.evaluate._table_rows import is_category, is_level, levels_of
+from sarcfeat.evaluate.cox_table import cox_table
+from sarcfeat.evaluate.printed import (
     Printed,
     interval_text,
     p_text,
     ratio_text,
     time_text,
 )
-from sarcfeat.evaluate._table_rows import is_category, is_level, levels_of
-from sarcfeat.evaluate.cox_table import cox_table
 from sarcfeat.evaluate.survival_table import survival_table
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.survival import make_causes, make_y

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat._validation import pick
-from sarcfeat.evaluate._printed import ADJUSTMENTS, Printed, p_text
+from sarcfeat.evaluate.printed import ADJUSTMENTS, Printed, p_text
 from sarcfeat.evaluate.review_answers import joined_review, read_key
 from sarcfeat.evaluate.review_variables import checked_variables
 from sarcfeat.exceptions import InvalidInput

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sarcfeat.evaluate._printed import (
+from sarcfeat.evaluate._table_rows import is_level, levels_of
+from sarcfeat.evaluate.printed import (
     ADJUSTMENTS,
     Printed,
     interval_text,
     p_text,
     time_text,
 )
-from sarcfeat.evaluate._table_rows import is_level, levels_of
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import adjust_p
 from sarcfeat.survival import (

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
-from sarcfeat.evaluate._printed import ADJUSTMENTS, Printed, p_text
 from sarcfeat.evaluate._table_rows import (
     Rows,
     checked_columns,
@@ -18,6 +17,7 @@ from sarcfeat.evaluate._table_rows import (
     levels_of,
     texts_of_their_own,
 )
+from sarcfeat.evaluate.printed import ADJUSTMENTS, Printed, p_text
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import adjust_p
 

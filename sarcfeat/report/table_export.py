@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sarcfeat.evaluate._printed import html_table, latex_table, readable
+from sarcfeat.evaluate.printed import html_table, latex_table, readable
 from sarcfeat.exceptions import InvalidInput
 
 __all__ = ["to_frame", "to_html", "to_latex"]
