@@ -140,10 +140,10 @@ def concordance(
             )
         concordant[rows], discordant[rows], tied[rows] = found
     comparable = concordant + discordant + tied
-    return _summary(concordant + tied / 2, comparable, weight, level, cluster)
+    return summarised(concordant + tied / 2, comparable, weight, level, cluster)
 
 
-def _summary(
+def summarised(
     agreeing: Floats,
     comparable: Floats,
     weight: Floats,

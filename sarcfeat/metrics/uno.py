@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput, PastFollowUp
-from sarcfeat.metrics.concordance import Concordance, _summary
+from sarcfeat.metrics.concordance import Concordance, summarised
 from sarcfeat.survival import CensoringCurve, censoring_curve, make_y, pairs_of_each
 
 __all__ = ["uno_concordance"]
@@ -104,7 +104,7 @@ def uno_concordance(
         flags, times, values, event_weight=factor
     )
     credit = 0.0 if convention == "survAUC" else 0.5
-    return _summary(
+    return summarised(
         concordant + credit * tied,
         concordant + discordant + tied,
         np.ones(len(times)),
