@@ -30,6 +30,7 @@ __all__ = [
     "listed",
     "missing_dependency",
     "pick",
+    "refuse_twins",
     "select_columns",
 ]
 
@@ -98,6 +99,7 @@ def select_columns(X: pd.DataFrame, names: Sequence[str], what: str) -> pd.DataF
 
     Extra columns of `X` are left out; the order of `names` is kept.
     """
+    refuse_twins(X, what, names)
     absent = [name for name in names if name not in X.columns]
     if absent:
         raise InvalidInput(
@@ -106,6 +108,22 @@ def select_columns(X: pd.DataFrame, names: Sequence[str], what: str) -> pd.DataF
             "Give X the columns of the training data."
         )
     return X.loc[:, list(names)]
+
+
+def refuse_twins(
+    X: pd.DataFrame, what: str, names: Iterable[Any] | None = None
+) -> None:
+    """Refuse a frame with two columns of one name (of some names), with positions."""
+    twins = X.columns[X.columns.duplicated()].unique()
+    if names is not None:
+        twins = twins[twins.isin(list(names))]
+    if len(twins):
+        at = [i for i, name in enumerate(X.columns) if name == twins[0]]
+        raise InvalidInput(
+            f"X has {len(at)} columns named {twins[0]!r} (columns {listed(at)}), and "
+            f"{what} finds columns by name. Rename or drop all but one"
+            f"{'; the same is true of ' + listed(twins[1:]) if len(twins) > 1 else ''}."
+        )
 
 
 def is_frame(X: Any) -> bool:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sarcfeat._validation import check_params
-from sarcfeat.estimators._matrix import fit_matrix, predict_matrix
-from sarcfeat.exceptions import InvalidInput, NothingSelected
+from sarcfeat._validation import check_params, listed
+from sarcfeat.estimators._matrix import feature_names, fit_matrix, predict_matrix
+from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.survival import SurvivalMixin, check_y, kaplan_meier, make_y
 
 __all__ = ["EngineModel", "EngineWithCurves"]
@@ -30,6 +30,7 @@ class EngineModel(SurvivalMixin, BaseEstimator):
     """
 
     _takes_weights = True
+    _unseen = 0.0  # the largest difference between patients that it cannot see
 
     @abstractmethod
     def _engine(self) -> Any:
@@ -48,7 +49,8 @@ class EngineModel(SurvivalMixin, BaseEstimator):
         Raises
         ------
         InvalidInput
-            Text columns, missing values, or weights the model cannot use.
+            Text columns, missing values, one time for all patients, or weights the
+            model cannot use.
         NoEvents
             Fewer than two patients had the event.
 
@@ -56,6 +58,8 @@ class EngineModel(SurvivalMixin, BaseEstimator):
         -----
         NothingSelected
             X has no column; predictions are constant.
+        SarcfeatWarning
+            A column of values so near each other that trees take them for equal.
         """
         check_params(self)
         values = fit_matrix(self, X)
@@ -72,6 +76,12 @@ class EngineModel(SurvivalMixin, BaseEstimator):
                 stacklevel=2,
             )
             return self
+        if np.ptp(time) == 0:
+            raise InvalidInput(
+                f"All {len(time)} patients have the time {time[0]:g}; there is no "
+                f"order for {type(self).__name__} to learn. Check the column of times."
+            )
+        self._warn_unseen(values)
         extra = {}
         if sample_weight is not None:
             if not self._takes_weights:
@@ -86,6 +96,19 @@ class EngineModel(SurvivalMixin, BaseEstimator):
             # Threads add the trees up in any order: the last bits would differ.
             self.model_.set_params(n_jobs=1)
         return self
+
+    def _warn_unseen(self, values: Floats) -> None:
+        spread = np.ptp(values, axis=0)
+        unseen = (spread > 0) & (spread <= self._unseen)
+        if unseen.any():
+            names = feature_names(self)[unseen]
+            warnings.warn(
+                f"{listed(names)}: all values lie within {self._unseen:g} of each "
+                f"other, which the trees of {type(self).__name__} take for equal. "
+                "Scale the columns first, as ZScore does.",
+                SarcfeatWarning,
+                stacklevel=3,
+            )
 
     def predict(self, X: Any) -> Floats:
         """Return the risk of each patient; higher is worse."""

@@ -14,6 +14,8 @@ __all__ = ["SurvivalForest"]
 class SurvivalForest(EngineWithCurves):
     """Base of the forests; a subclass names the trees of scikit-survival."""
 
+    _unseen = 1e-7  # scikit-learn's trees split no finer
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "max_depth": [Interval(Integral, 1, None, closed="left"), None],

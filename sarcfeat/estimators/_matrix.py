@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sarcfeat._validation import is_frame, listed, select_columns
+from sarcfeat._validation import is_frame, listed, refuse_twins, select_columns
 from sarcfeat.exceptions import InvalidInput
 
 __all__ = ["feature_names", "fit_matrix", "independent_columns", "predict_matrix"]
@@ -18,6 +18,7 @@ __all__ = ["feature_names", "fit_matrix", "independent_columns", "predict_matrix
 def fit_matrix(estimator: Any, X: Any) -> NDArray[np.float64]:
     """Check X at fit and remember its columns; a frame may have no column at all."""
     if is_frame(X):
+        refuse_twins(X, type(estimator).__name__)
         _refuse_text(estimator, X)
         if X.shape[1] == 0:
             estimator.n_features_in_ = 0
@@ -55,23 +56,29 @@ def independent_columns(values: NDArray[np.float64]) -> NDArray[np.bool_]:
         return np.zeros(0, dtype=bool)
     centred = values - values.mean(axis=0)
     length = np.linalg.norm(centred, axis=0)
-    flat = length <= 1e-12 * (1 + np.abs(values).max(axis=0)) * np.sqrt(len(values))
+    flat = length <= 1e-12 * np.abs(values).max(axis=0) * np.sqrt(len(values))
     Z = centred / np.where(flat, 1.0, length)
     left = np.abs(np.diag(np.linalg.qr(Z, mode="r")))
     return np.asarray(~flat & (left > 1e-7))
 
 
 def _refuse_missing(estimator: Any, X: pd.DataFrame) -> None:
-    missing = X.isna().sum()
-    missing = missing[missing > 0]
-    if len(missing):
-        where = listed(f"{name} ({count} patients)" for name, count in missing.items())
-        patients = listed(X.index[X.isna().any(axis=1)], limit=3)
-        raise InvalidInput(
-            f"Input X contains NaN in {len(missing)} columns: {where}; first patients: "
-            f"{patients}. {type(estimator).__name__} does not guess: fill them inside "
-            "the fold (MedianImputer), or leave the columns or patients out."
-        )
+    """Refuse missing and infinite values: which columns, and whose."""
+    numbers = X.select_dtypes("number")
+    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    infinite = pd.DataFrame(np.isinf(values), numbers.index, numbers.columns)
+    for word, absent in (("NaN", X.isna()), ("infinity", infinite)):
+        counts = absent.sum()
+        counts = counts[counts > 0]
+        if len(counts):
+            where = listed(f"{name} ({n} patients)" for name, n in counts.items())
+            patients = listed(X.index[absent.any(axis=1)], limit=3)
+            raise InvalidInput(
+                f"Input X contains {word} in {len(counts)} columns: {where}; first "
+                f"patients: {patients}. {type(estimator).__name__} does not guess: "
+                "fill them inside the fold (MedianImputer), or leave the columns or "
+                "patients out."
+            )
 
 
 def _refuse_text(estimator: Any, X: pd.DataFrame) -> None:

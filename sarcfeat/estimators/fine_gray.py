@@ -25,6 +25,7 @@ from sarcfeat.exceptions import (
     NoComparablePairs,
     NoEvents,
     NothingSelected,
+    SarcfeatWarning,
 )
 from sarcfeat.survival import (
     BaselineHazard,
@@ -150,6 +151,8 @@ class FineGray(SurvivalMixin, BaseEstimator):
             A coefficient runs to infinity.
         NothingSelected
             X has no column that varies; predictions are constant.
+        SarcfeatWarning
+            A column is constant or given by the others.
         """
         check_params(self)
         values = fit_matrix(self, X)
@@ -300,7 +303,7 @@ class FineGray(SurvivalMixin, BaseEstimator):
             warnings.warn(
                 f"{listed(left)}: constant, or given by the columns before; the "
                 "coefficient is set to 0. Leave the column out.",
-                NothingSelected,
+                SarcfeatWarning,
                 stacklevel=3,
             )
         return kept

@@ -56,6 +56,8 @@ class GradientBoostingCox(EngineWithCurves):
     True
     """
 
+    _unseen = 1e-7  # scikit-learn's trees split no finer
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],

@@ -10,11 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
+from sarcfeat.estimators import ParametricAFT
 from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.nomogram.axes import Axis, axes_of
 from sarcfeat.nomogram.terms import Term, terms_of, terms_of_pipeline
 from sarcfeat.nomogram.uncertainty import Uncertainty
+from sarcfeat.survival import survival_curves
 
 __all__ = ["parts_of_model", "parts_of_pipeline"]
 
@@ -51,6 +53,21 @@ def _refuse(model: Any, *, times: Sequence[float] | None) -> None:
             f"{type(model).__name__} predicts a time to an event: name the horizons, "
             "times=[...]."
         )
+    if np.ndim(model.coef_) == 2 and 1 not in np.shape(model.coef_):
+        raise InvalidInput(
+            f"{type(model).__name__} holds coefficients of the shape "
+            f"{np.shape(model.coef_)}, those of many penalties; a nomogram is of one. "
+            "Fit it with one penalty, or use LassoCox, which chooses one."
+        )
+
+
+def _horizons(times: Any) -> list[float]:
+    try:
+        return np.asarray(times, dtype=float).ravel().tolist()
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"Horizons are numbers, in the unit of the survival times; got {times!r}."
+        ) from error
 
 
 _CURVE = "predict_survival_function"
@@ -97,11 +114,19 @@ def _ranges(model: Any, values: Floats | None, names: list[str]) -> pd.DataFrame
     return model.ranges_.set_axis(names, axis=0)
 
 
-def _row(model: Any, values: Floats) -> Any:
-    row = values[None, :]
+def _rows(model: Any, values: Floats) -> Any:
     if hasattr(model, "feature_names_in_"):
-        return pd.DataFrame(row, columns=list(model.feature_names_in_))
-    return row
+        return pd.DataFrame(values, columns=list(model.feature_names_in_))
+    return values
+
+
+def _coefficients(model: Any) -> Floats:
+    """Return the log hazard ratios (or log odds ratios) of the columns."""
+    coef = np.ravel(np.asarray(model.coef_, dtype=float))
+    if isinstance(model, ParametricAFT):
+        # Of a Weibull model; others are refused, their hazards are not proportional.
+        return -coef / model.scale_
+    return coef
 
 
 def _hazard(model: Any, stratum: str | None) -> Any:
@@ -127,20 +152,34 @@ def _baseline(
     hazard: Any,
     coef: Floats,
     center: float,
-    medians: Floats,
+    ranges: pd.DataFrame,
     times: Sequence[float],
 ) -> list[float]:
     """Return survival at each horizon where the centred linear predictor is 0.
 
     A model that keeps its center keeps its baseline hazard there. Else the curve of
     any patient gives it: S0 = S ** exp(-linear predictor). The median patient is
-    asked, because extreme ones come too near to 0 or 1.
+    asked, because extreme ones come too near to 0 or 1; and patients at the ends of
+    each column, whether the model is one of proportional hazards at all.
     """
     if hasattr(model, "linear_center_") and hasattr(hazard, "survival"):
         return list(hazard.survival(times, [0.0])[0])
-    found = model.predict_survival_function(_row(model, medians), times)
-    survival = np.asarray(found, dtype=float)
-    return list(survival[0] ** np.exp(-(medians @ coef - center)))
+    median = ranges["median"].to_numpy(dtype=float)
+    asked = np.tile(median, (1 + 2 * len(median), 1))
+    for j, ends in enumerate(ranges[["low", "high"]].to_numpy(dtype=float)):
+        asked[[1 + 2 * j, 2 + 2 * j], j] = ends
+    survival = survival_curves(model, _rows(model, asked), times)
+    relative = np.exp(asked @ coef - center)[:, None]
+    baseline = survival[0] ** (1 / relative[0])
+    if not np.allclose(survival, baseline**relative, rtol=0, atol=1e-6):
+        raise InvalidInput(
+            f"The survival that {type(model).__name__} predicts is not S0(t) ** exp("
+            "linear predictor), so points cannot add up to it: its hazards are not "
+            "proportional, or its coefficients are none of log hazard ratios. Make the "
+            "nomogram of CoxPH, FineGray (where causes compete) or a Weibull "
+            "ParametricAFT."
+        )
+    return list(baseline)
 
 
 def _center(model: Any, coef: Floats, values: Floats | None, medians: Floats) -> float:
@@ -156,7 +195,7 @@ def _max_time(model: Any, hazard: Any) -> float | None:
     """Return the longest follow-up, or the last event where that is not known."""
     if hasattr(model, "max_time_"):
         return float(model.max_time_)
-    time = getattr(hazard, "time", None)
+    time = getattr(hazard, "time", getattr(model, "unique_times_", None))
     return None if time is None or not len(time) else float(time[-1])
 
 
@@ -199,14 +238,15 @@ def parts_of_model(
     InvalidInput
         The model is not fitted, is of another kind, or its columns have no names.
     """
-    if hasattr(model, "model_") and not hasattr(model, "ranges_"):
+    times = None if times is None else _horizons(times)
+    if hasattr(model, "columns_") and hasattr(model, "model_"):
         # A search such as StepwiseCox: its final model has the columns that it kept.
         inner = model.model_
         names = None if names is None else [str(names[i]) for i in model.columns_]
         model = inner
     _refuse(model, times=times)
     hazard = _hazard(model, stratum)
-    coef = np.ravel(np.asarray(model.coef_, dtype=float))
+    coef = _coefficients(model)
     columns = _names(model, names, len(coef))
     values = _training(X, columns)
     ranges = _ranges(model, values, columns)
@@ -234,13 +274,13 @@ def parts_of_model(
         "uncertainty": _uncertainty(model, hazard, axes, times),
     }
     if not _is_logistic(model):
-        horizons = [float(time) for time in times or ()]
+        horizons = times or []
         incidence = hasattr(model, "predict_cumulative_incidence")
         parts |= {
             "kind": "incidence" if incidence else "survival",
             "times": horizons,
             "baseline_survival": _baseline(
-                model, hazard, coef, center, medians, horizons
+                model, hazard, coef, center, ranges, horizons
             ),
             "max_time": _max_time(model, hazard),
         }

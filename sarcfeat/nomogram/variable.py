@@ -310,10 +310,6 @@ class Variable:
         patients : sequence
             Their names, for the messages.
 
-        Returns
-        -------
-        ndarray of float
-
         Raises
         ------
         InvalidInput
@@ -350,7 +346,10 @@ class Variable:
         return spline_basis(numbers, self.knots) if self.knots else numbers[:, None]
 
     def _numbers(self, column: Any, patients: Iterable[Any]) -> npt.NDArray[np.float64]:
-        numbers = np.asarray(column, dtype=float)
+        try:
+            numbers = np.asarray(column, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"{self.name!r} must be numbers: {error}.") from error
         bad = ~np.isfinite(numbers)
         if bad.any():
             names = listed(p for p, out in zip(patients, bad, strict=True) if out)

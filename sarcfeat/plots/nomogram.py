@@ -162,8 +162,21 @@ def _free(label: _Label, placed: Sequence[_Label], per_point: float) -> bool:
     return True
 
 
-def _labels(scale: _Scale, per_point: float) -> list[_Label]:
-    """Choose which ticks carry a text, so that no two texts touch.
+def _within(label: _Label, bounds: tuple[float, float], per_point: float) -> _Label:
+    """Return the label, written to the side where it would leave the figure."""
+
+    def beyond(one: _Label) -> float:
+        low, high = one.span(per_point)
+        return max(bounds[0] - low, 0.0) + max(high - bounds[1], 0.0)
+
+    sides = [label, replace(label, align="left"), replace(label, align="right")]
+    return min(sides, key=beyond)
+
+
+def _labels(
+    scale: _Scale, per_point: float, bounds: tuple[float, float]
+) -> list[_Label]:
+    """Choose which ticks carry a text, so that no two texts touch or leave the figure.
 
     The ends come first; ends too close to stand side by side are written outwards.
     Numbers in between are left out where there is no room. Levels are never dropped
@@ -172,18 +185,23 @@ def _labels(scale: _Scale, per_point: float) -> list[_Label]:
     order = [int(i) for i in np.argsort(scale.at, kind="stable")]
     side = 1 if scale.up else -1
     tiers = (-1, 1, -2, 2) if scale.levels else (side,)
-    ends = [
-        _Label(scale.at[i], scale.texts[i], "center", side)
-        for i in dict.fromkeys([*order[:1], *order[-1:]])
-    ]
+
+    def label(i: int, align: str, tier: int) -> _Label:
+        one = _Label(scale.at[i], scale.texts[i], align, tier)
+        return _within(one, bounds, per_point)
+
+    first, last = order[:1], order[-1:]
+    ends = [label(i, "center", side) for i in dict.fromkeys([*first, *last])]
     if len(ends) == 2 and not _free(ends[1], ends[:1], per_point):
-        ends = [replace(ends[0], align="right"), replace(ends[1], align="left")]
-    placed = list(ends)
-    for i in order[1:-1]:
+        ends = [label(first[0], "right", side), label(last[0], "left", side)]
+    placed, rest = list(ends), order[1:-1]
+    if len(ends) == 2 and not _free(ends[1], ends[:1], per_point):
+        placed, rest = ends[:1], [*last, *rest]
+    for i in rest:
         for tier in tiers:
-            label = _Label(scale.at[i], scale.texts[i], "center", tier)
-            if _free(label, placed, per_point):
-                placed.append(label)
+            one = label(i, "center", tier)
+            if _free(one, placed, per_point):
+                placed.append(one)
                 break
     return placed
 
@@ -263,10 +281,10 @@ def _draw(ax: Axes, row: _Row, y: float, above: float | None) -> None:
     _tick_texts(ax, row, y)
 
 
-def _names_width(scales: Sequence[_Scale]) -> float:
-    """Return the room for the names of the axes, in inches."""
-    lines = [line for scale in scales for line in textwrap.wrap(scale.name, _WRAP)]
-    return 1.12 * max(_width(line, TEXT) for line in lines) / 72 + 0.35
+def _name_width(scale: _Scale) -> float:
+    """Return how wide the name of an axis is, in inches."""
+    lines = textwrap.wrap(scale.name, _WRAP)
+    return 1.12 * max((_width(line, TEXT) for line in lines), default=0.0) / 72
 
 
 def _new_axes(height: float) -> Axes:
@@ -321,15 +339,19 @@ def nomogram(nomogram: Nomogram, *, ax: Axes | None = None) -> Axes:
     width = _WIDTH - 2 * _EDGE
     if ax is not None:
         width = ax.get_window_extent().width / ax.figure.dpi
-    names = _names_width(scales)
+    names = max(_name_width(scale) for scale in scales) + _MARGIN
     per_inch = 100 / max(width - names - _MARGIN, 1.0)
-    rows = [_Row(scale, _labels(scale, per_inch / 72)) for scale in scales]
+    right = 100 + _MARGIN * per_inch
+    rows = []
+    for scale in scales:
+        left = (_name_width(scale) + _GAP / 72 - names) * per_inch
+        rows.append(_Row(scale, _labels(scale, per_inch / 72, (left, right))))
     steps = [above.room(-1) + below.room(1) for above, below in pairwise(rows)]
     at = np.r_[0.0, np.cumsum(steps)] + rows[0].room(1)
     height = float(at[-1] + rows[-1].room(-1)) + (_LINE if nomogram.note else 0)
     ax = _new_axes(height / 72) if ax is None else ax
     ax.set_axis_off()
-    ax.set_xlim(-names * per_inch, 100 + _MARGIN * per_inch)
+    ax.set_xlim(-names * per_inch, right)
     ax.set_ylim(height, 0)
     for row, y, above in zip(rows, at, [None, *at[:-1]], strict=True):
         _draw(ax, row, float(y), above)

@@ -85,7 +85,14 @@ class _Data:
     shape: str
 
     def at(self, theta: Floats) -> tuple[float, Floats, Floats]:
-        """Return the log-likelihood, its gradient and its Hessian."""
+        """Return the log-likelihood, its gradient and its Hessian.
+
+        A step too far gives NaN, which no step search accepts.
+        """
+        with np.errstate(all="ignore"):
+            return self._at(theta)
+
+    def _at(self, theta: Floats) -> tuple[float, Floats, Floats]:
         scale = np.exp(theta[-1])
         z = (self.log_time - self.X @ theta[:-1]) / scale
         value, u, v = _SHAPES[self.shape](z, self.event)
@@ -129,7 +136,7 @@ def fit_aft(
     Raises
     ------
     InvalidInput
-        A time of 0, which has no logarithm.
+        A time of 0, which has no logarithm; or all events at one time, the last.
     NoEvents
         Nobody had the event.
 
@@ -160,6 +167,11 @@ def fit_aft(
         )
     if not flags.any():
         raise NoEvents(f"None of the {len(flags)} patients had the event.")
+    if np.ptp(times[flags]) == 0 and times.max() == times[flags][0]:
+        raise InvalidInput(
+            f"All {int(flags.sum())} events are at the time {times.max():g}, where "
+            "follow-up ends: such times have no spread to learn a distribution from."
+        )
     weight = np.ones(len(flags)) if sample_weight is None else np.asarray(sample_weight)
     data = _Data(X, flags, np.log(times), weight, shape)
     theta = np.zeros(X.shape[1] + 1)
@@ -174,6 +186,8 @@ def fit_aft(
             if new[0] >= value - 1e-13 * (1 + abs(value)):
                 break
             step = step / 2
+        if not np.isfinite(new[0]):
+            break
         theta = theta + step
         value, gradient, hessian = new
         converged = float(np.abs(step).max()) <= _STEP_DONE * (1 + np.abs(theta).max())

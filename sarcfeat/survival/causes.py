@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sarcfeat.exceptions import InvalidInput, NoEvents
-from sarcfeat.survival.target import make_y
+from sarcfeat.survival.target import make_y, refuse_other_order
 
 __all__ = ["check_causes", "make_causes", "split_causes"]
 
@@ -94,6 +94,7 @@ def make_causes(status: Any, time: Any) -> np.ndarray[Any, np.dtype[np.void]]:
     >>> make_causes([0, 2], [365, 90])
     array([(0, 365.), (2,  90.)], dtype=[('event', '<i8'), ('time', '<f8')])
     """
+    refuse_other_order(status, time)
     codes, times = check_causes(status, time)
     y = np.empty(len(codes), dtype=CAUSES_DTYPE)
     y["event"], y["time"] = codes, times

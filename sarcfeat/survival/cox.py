@@ -244,7 +244,7 @@ def fit_cox(
     X = np.ascontiguousarray(X, dtype=float)
     # The likelihood does not change with the centre; the scale makes one tolerance do.
     centre, scale = X.mean(axis=0), X.std(axis=0)
-    scale = np.where(scale > 1e-12 * (1 + np.abs(centre)), scale, 1.0)
+    scale = np.where(scale > 1e-12 * np.abs(centre), scale, 1.0)
     Z = (X - centre) / scale
     start = cox_state(np.zeros(X.shape[1]), Z, sets)
     kept = ~_aliased(start.information())

@@ -134,7 +134,7 @@ def _joined(parts: list[CoxEach]) -> CoxEach:
 
 def _fit_block(X: Floats, sets: RiskSets) -> CoxEach:
     centre, scale = X.mean(axis=0), X.std(axis=0)
-    flat = scale <= 1e-12 * (1 + np.abs(centre))
+    flat = scale <= 1e-12 * np.abs(centre)
     scale = np.where(flat, 1.0, scale)
     Z = (X - centre) / scale
     null = _evaluate(np.zeros(X.shape[1]), Z, sets)

@@ -144,7 +144,7 @@ def fit_fine_gray(
             "of finite numbers."
         )
     centre, scale = X.mean(axis=0), X.std(axis=0)
-    scale = np.where(scale > 1e-12 * (1 + np.abs(centre)), scale, 1.0)
+    scale = np.where(scale > 1e-12 * np.abs(centre), scale, 1.0)
     sets = _Sets(codes, times, cause, ties)
     Z = (X - centre)[sets.order] / scale
     coef = np.zeros(X.shape[1])

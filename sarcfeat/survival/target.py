@@ -45,6 +45,44 @@ def _as_event(event: Any) -> npt.NDArray[np.bool_]:
     return array.astype(bool)
 
 
+def _as_time(time: Any) -> npt.NDArray[np.float64]:
+    """Return times as plain numbers; a duration, a date or a word is none."""
+    array = np.asarray(time)
+    if array.dtype.kind in "mM":
+        raise InvalidInput(
+            f"The times are of dtype {array.dtype}, not numbers in one unit. Give "
+            "days, as (end - start).dt.days does, or months or years throughout."
+        )
+    try:
+        return np.asarray(time, dtype=float)
+    except (TypeError, ValueError) as error:
+        bad = pd.to_numeric(pd.Series(array.ravel()), errors="coerce").isna()
+        which = _names_of(time, bad.to_numpy()) if array.ndim == 1 else "none is"
+        raise InvalidInput(
+            f"Some times are no numbers: {which} ({error}). Give the time in one unit, "
+            "days by habit, and leave out patients without one."
+        ) from error
+
+
+def refuse_other_order(event: Any, time: Any) -> None:
+    """Refuse two columns whose patients are not the same, in the same order.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if not (isinstance(event, pd.Series) and isinstance(time, pd.Series)):
+        return
+    if len(event) == len(time) and not event.index.equals(time.index):
+        here, there = event.index, time.index
+        at = int(np.flatnonzero(here.to_numpy() != there.to_numpy())[0])
+        raise InvalidInput(
+            "event and time are indexed by different patients, or in another order: "
+            f"row {at} is {here[at]!r} of one and {there[at]!r} of the other. Take "
+            "both from one table, or .to_numpy() if the rows do belong together."
+        )
+
+
 def make_y(
     event: Any, time: Any, *, zero: str = "raise"
 ) -> np.ndarray[Any, np.dtype[np.void]]:
@@ -68,7 +106,8 @@ def make_y(
     ------
     InvalidInput
         An event that is not 0/1, a time that is missing, infinite or negative (the
-        patients are named), or lengths that differ.
+        patients are named), a duration or a date in place of a number, or columns of
+        different lengths or of patients in another order.
 
     References
     ----------
@@ -80,8 +119,8 @@ def make_y(
     array([( True,  365.), (False, 1095.)],
           dtype=[('event', '?'), ('time', '<f8')])
     """
-    flags = _as_event(event)
-    times = np.asarray(time, dtype=float)
+    refuse_other_order(event, time)
+    flags, times = _as_event(event), _as_time(time)
     if flags.shape != times.shape or flags.ndim != 1:
         raise InvalidInput(
             f"event has shape {flags.shape} and time {times.shape}; expected two "

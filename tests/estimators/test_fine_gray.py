@@ -5,7 +5,12 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from sarcfeat.estimators import CoxPH
 from sarcfeat.estimators.fine_gray import FineGray
-from sarcfeat.exceptions import InvalidInput, NoEvents, NothingSelected
+from sarcfeat.exceptions import (
+    InvalidInput,
+    NoEvents,
+    NothingSelected,
+    SarcfeatWarning,
+)
 from sarcfeat.survival import fit_fine_gray, make_causes, make_y
 from tests.survival.test_competing import competing
 
@@ -64,7 +69,7 @@ def test_the_other_cause_is_another_model():
 def test_columns_that_say_nothing_new_get_no_coefficient():
     X, y = data()
     more = X.assign(flat=1.0, twice=2 * X["clinical.age"] + 3)
-    with pytest.warns(NothingSelected, match="flat, twice: constant, or given by"):
+    with pytest.warns(SarcfeatWarning, match="flat, twice: constant, or given by"):
         model = FineGray().fit(more, y)
     np.testing.assert_allclose(model.coef_[:3], FineGray().fit(X, y).coef_, rtol=1e-7)
     assert model.coef_[3:].tolist() == [0, 0]

@@ -199,3 +199,44 @@ def test_fault_078_what_is_penalised_stays_finite():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SarcfeatWarning)
         assert np.abs(lasso.fit(X, y).coef_).max() < 50
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fault_052_two_columns_of_one_name(name):
+    X, y = cohort()
+    X.columns = ["clinical.age", "clinical.size", "clinical.age"]
+    with pytest.raises(InvalidInput, match=r"2 columns named 'clinical\.age' \(.*0, 2"):
+        fit(name, X, y)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fault_055_an_infinite_value_is_placed(name):
+    X, y = cohort()
+    X.iloc[4, 1] = np.inf
+    with pytest.raises(InvalidInput, match=r"infinity.*clinical\.c1 \(1 pat.*P004"):
+        fit(name, X, y)
+
+
+@pytest.mark.parametrize("name", ["CoxPH", "FineGray", "FirthCox", "ParametricAFT"])
+def test_a_column_of_tiny_numbers_counts_as_any_other(name):
+    X, y = cohort()
+    fits = [fit(name, X * scale, y) for scale in (1.0, 1e-15)]
+    wanted, found = (
+        model.predict(X * s) for model, s in zip(fits, (1, 1e-15), strict=True)
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_trees_say_which_column_they_cannot_see():
+    X, y = cohort()
+    X["clinical.c1"] *= 1e-9
+    forest = unfitted("RandomSurvivalForest")
+    with pytest.warns(SarcfeatWarning, match=r"clinical\.c1: all values lie within"):
+        forest.fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["ParametricAFT", "RandomSurvivalForest"])
+def test_one_time_for_everybody_is_refused(name):
+    X, _ = cohort()
+    with pytest.raises(InvalidInput, match="time 10"):
+        fit(name, X, make_y(np.ones(N), np.full(N, 10.0)))

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sksurv.linear_model import CoxPHSurvivalAnalysis
 
 from sarcfeat.estimators import (
+    CauseSpecificCox,
     CoxPH,
     FineGray,
     LassoCox,
     LassoLogistic,
     Logistic,
+    ParametricAFT,
+    RandomSurvivalForest,
     RiskScore,
     StepwiseCox,
 )
@@ -358,3 +362,35 @@ def test_firths_model_has_intervals(data):
     expected = 1 - model.predict_survival_function(design(X), TIMES)
     np.testing.assert_allclose(found["probability"], expected.ravel(), rtol=1e-10)
     assert (found["ci_high"] > found["probability"]).all()
+
+
+def test_a_weibull_model_is_one_of_proportional_hazards(data):
+    X, y = data
+    model = ParametricAFT().fit(design(X), y)
+    nomogram = Nomogram.from_model(model, times=TIMES)
+    expected = 1 - model.predict_survival_function(design(X), TIMES)
+    np.testing.assert_allclose(nomogram.predict(X), expected, rtol=1e-10)
+    np.testing.assert_allclose(from_points(nomogram, X), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "model", [ParametricAFT("lognormal"), CauseSpecificCox(), RandomSurvivalForest(5)]
+)
+def test_points_that_would_not_add_up_to_the_model_are_refused(data, model):
+    X, y = data
+    status = np.where(np.arange(len(y)) % 3, 1, 2) * y["event"]
+    if isinstance(model, CauseSpecificCox):
+        y = make_causes(status, y["time"])
+    model.fit(design(X), y)
+    with pytest.raises(InvalidInput, match=r"not S0\(t\)|lacks coef_"):
+        Nomogram.from_model(model, times=TIMES, X=design(X))
+
+
+def test_a_cox_model_of_scikit_survival_will_do(data):
+    X, y = data
+    model = CoxPHSurvivalAnalysis().fit(design(X), y)
+    nomogram = Nomogram.from_model(model, times=TIMES, X=design(X))
+    ours = Nomogram.from_model(CoxPH("breslow").fit(design(X), y), times=TIMES)
+    np.testing.assert_allclose(nomogram.predict(X), ours.predict(X), atol=1e-5)
+    with pytest.raises(InvalidInput, match="beyond the last observed time"):
+        Nomogram.from_model(model, times=[1e6], X=design(X))

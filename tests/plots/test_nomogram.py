@@ -83,6 +83,18 @@ def test_no_text_lies_on_another_or_leaves_the_figure(width):
     assert_inside(ax.figure)
 
 
+def test_long_names_of_levels_stay_within_the_figure():
+    names = {
+        "Dedifferentiated liposarcoma of the retroperitoneum": 0.0,
+        "Undifferentiated pleomorphic sarcoma": 3.0,
+    }
+    wide = Variable.categories("tissue", names, label="Histology")
+    ax = plots.nomogram(dataclasses.replace(NOMOGRAM, variables=[wide]))
+    assert_apart(ax.figure)
+    assert_inside(ax.figure)
+    assert {t.get_text() for t in ax.texts if t.get_gid() == "tissue:tick"} == {*names}
+
+
 def test_every_level_is_written():
     ax = plots.nomogram(NOMOGRAM)
     written = {t.get_text() for t in ax.texts if t.get_gid() == "tissue:tick"}

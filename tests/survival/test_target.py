@@ -5,7 +5,7 @@ from sksurv.util import Surv
 
 from sarcfeat import check_y, make_y
 from sarcfeat.exceptions import InvalidInput, NoComparablePairs, NoEvents
-from sarcfeat.survival import SurvivalMixin
+from sarcfeat.survival import SurvivalMixin, make_causes
 
 
 class Risk(SurvivalMixin):
@@ -77,3 +77,19 @@ def test_score_is_c_and_takes_weights():
 def test_score_without_pairs_is_nan_and_says_so():
     with pytest.warns(NoComparablePairs, match="No pair of the 2 patients"):
         assert np.isnan(Risk().score(np.zeros((2, 1)), make_y([0, 0], [1, 2])))
+
+
+def test_times_are_plain_numbers():
+    with pytest.raises(InvalidInput, match=r"dtype timedelta64.*\.dt\.days"):
+        make_y([1, 0], pd.Series(pd.to_timedelta([3, 5], unit="D")))
+    with pytest.raises(InvalidInput, match="no numbers: row 1"):
+        make_y([1, 0], ["3", "unknown"])
+
+
+@pytest.mark.parametrize("build", [make_y, make_causes])
+def test_two_columns_of_patients_in_another_order_are_refused(build):
+    event = pd.Series([1, 0], index=["P1", "P2"])
+    time = pd.Series([5.0, 9.0], index=["P2", "P1"])
+    with pytest.raises(InvalidInput, match="row 0 is 'P1' of one and 'P2'"):
+        build(event, time)
+    assert build(event, time.to_numpy())["time"].tolist() == [5.0, 9.0]
