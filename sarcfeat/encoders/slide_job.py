@@ -252,13 +252,19 @@ class SlideJob:
         warnings.warn(message, MostlyBlurred, stacklevel=5)
 
     def _warn_empty(self) -> None:
-        counts = pd.Series(self._reason).value_counts().sort_index()
-        told = listed([f"{n:,} {what}" for what, n in counts.items()]) or "none"
-        where = f" in regions {listed(self._names)}" if self._names else ""
-        message = (
-            f"NoTissue: {self._path} has no tile of group {listed(self._encoder.keep)}"
-            f"{where}; its tiles: {told}. Look at the slide; a pale or fluorescent one "
-            "needs another TissueRule."
-        )
+        message = f"NoTissue: {self._path} {self._why_empty()}"
         self._said.append(message)
         warnings.warn(message, NoTissue, stacklevel=5)
+
+    def _why_empty(self) -> str:
+        grid = self.layout.grid
+        if not len(grid):
+            return f"is smaller than one tile of {grid.side:.4g} of its pixels."
+        counts = pd.Series(self._reason).value_counts().sort_index()
+        told = listed([f"{n:,} {what}" for what, n in counts.items()])
+        where = f" in regions {listed(self._names)}" if self._names else ""
+        return (
+            f"has no tile of group {listed(self._encoder.keep)}{where}; its tiles: "
+            f"{told}. Look at the slide; a pale or fluorescent one needs another "
+            "TissueRule."
+        )

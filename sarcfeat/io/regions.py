@@ -20,6 +20,9 @@ from sarcfeat.io.slide_properties import check_mpp
 
 __all__ = ["REGION_SPELLINGS", "Regions", "derive_regions", "named_regions"]
 
+# Segments a quarter of a circle: 10 mm from a margin is 10 mm to a fifth of a micron.
+ROUND = 128
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -323,8 +326,8 @@ def derive_regions(
             raise InvalidInput(f"{name}={width!r}; expected millimetres, such as 10.")
     chosen = _outlines(list(annotations), outline)
     tumour = shapely.union_all([one.polygon for one in chosen])
-    centre = tumour.buffer(-periphery / pixel)
-    around = tumour.buffer(ring / pixel) if ring else shapely.Polygon()
+    centre = tumour.buffer(-periphery / pixel, quad_segs=ROUND)
+    around = tumour.buffer(ring / pixel, quad_segs=ROUND) if ring else shapely.Polygon()
     around = shapely.difference(around, tumour)
     if slide_size is not None:
         around = shapely.intersection(around, shapely.box(0, 0, *slide_size))

@@ -303,11 +303,12 @@ def _pyramid(path: str, file: Any) -> list[Any]:
             "one RGB or grey image. Export the brightfield image alone."
         )
     pages = [level.keyframe for level in series.levels]
-    if len(pages) == 1:
-        # A pyramid of plain pages: reduced copies of the first, each smaller.
-        for page in file.pages:
-            if page.subfiletype & 1 and _is_copy(page.keyframe, pages[0], pages[-1]):
-                pages.append(page)
+    # tifffile finds levels that are two, three or four times as coarse, no others.
+    within = pages[0].pages if pages[0].subifds else ()
+    copies = [page for page in file.pages if page.subfiletype & 1]
+    for page in [*within, *copies]:
+        if _is_copy(page.keyframe, pages[0], pages[-1]):
+            pages.append(page.keyframe)
     return pages
 
 

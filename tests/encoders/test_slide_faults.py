@@ -136,6 +136,13 @@ def test_fault_041_no_tissue_gives_no_rows_and_no_crash(tmp_path):
         assert len(encoder().encode_slide(tiny)) == 0
 
 
+def test_fault_041_a_slide_smaller_than_a_tile(tmp_path):
+    path = write_slide(tmp_path / "small.tif", tissue(63, 200), jpeg=False, levels=1)
+    with pytest.warns(NoTissue, match=r"small\.tif is smaller than one tile of 64"):
+        found = encoder().encode_slide(path)
+    assert (len(found), found.counts["tiles"].sum()) == (0, 0)
+
+
 def test_fault_041_tissue_outside_every_region(path):
     regions = Regions(("C",), (shapely.box(0, 0, 60, 60),))
     with pytest.warns(NoTissue, match="in regions C"):

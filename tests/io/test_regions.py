@@ -156,6 +156,15 @@ def test_regions_derived_from_one_outline_are_as_wide_as_asked():
     assert "periphery 10 mm, ring 5 mm, 4 µm per pixel" in regions.notes[-1]
 
 
+def test_ten_millimetres_are_ten_round_a_corner_too():
+    tumour = drawn("tumour", shapely.box(50_000, 50_000, 150_000, 150_000))
+    regions = derive_regions([tumour], mpp=0.25)
+    angle = np.linspace(np.pi, 1.5 * np.pi, 1000)
+    round_it = np.column_stack([np.cos(angle), np.sin(angle)])
+    for width, code in ((39_998, 3), (40_002, 0)):  # pixels of a quarter micrometre
+        assert (regions.label(50_000 + width * round_it) == code).all()
+
+
 def test_the_ring_ends_with_the_slide_and_small_tumours_have_no_centre():
     small = drawn("Tumour", shapely.box(100, 100, 900, 900))
     regions = derive_regions(

@@ -36,19 +36,21 @@ def test_the_largest_image_is_the_slide_and_has_its_own_scale(tmp_path, pixels, 
         assert np.array_equal(slide.read(0, 0, slide.dimensions), pixels)
 
 
-def test_sub_directories_of_a_plain_bigtiff_are_levels(tmp_path, pixels):
-    path = tmp_path / "sub.tif"
+@pytest.mark.parametrize("steps", [(2, 4), (3, 7)])
+def test_sub_directories_of_a_plain_bigtiff_are_levels(tmp_path, pixels, steps):
+    path, pixels = tmp_path / "sub.tif", pixels[:252, :336]
     shared = {"photometric": "rgb", "tile": (64, 64), "compression": "deflate"}
     with tifffile.TiffWriter(path, bigtiff=True) as file:
         file.write(pixels, subifds=2, **SCALE, **shared)
-        for step in (2, 4):
+        for step in steps:
             small = np.ascontiguousarray(pixels[::step, ::step])
             file.write(small, subfiletype=1, **shared)
     with open_slide(path) as slide:
-        assert [level.width for level in slide.levels] == [400, 200, 100]
-        assert np.array_equal(
-            slide.read(40, 20, 50, mpp=1.0), pixels[20:120:2, 40:140:2]
-        )
+        widths = [336, *(336 // step for step in steps)]
+        assert [level.width for level in slide.levels] == widths
+        step = steps[0]
+        seen = slide.read(20 * step, 10 * step, 40, mpp=0.5 * step)
+        assert np.array_equal(seen, pixels[::step, ::step][10:50, 20:60])
         assert np.array_equal(slide.read(0, 0, slide.dimensions), pixels)
 
 
