@@ -31,12 +31,15 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/sarcfeat demo $(DEMO_FLAGS)
 
-# One process a core: a file's tests stay together, so its fixtures are made once.
+# One process a core, and each with one thread, or they fight for the cores. A file's
+# tests stay together, so its fixtures are made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
 test: setup-dev
-	$(BIN)/python -m pytest -m "not slow and not network" -n auto --maxprocesses 8 --dist loadfile $(PYTEST_FLAGS)
+	$(PYTEST) -m "not slow and not network" $(PYTEST_FLAGS)
 
 slow: setup-dev
-	$(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
+	$(PYTEST) -m slow $(PYTEST_FLAGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .
