@@ -13,8 +13,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def serve():
+def serve(monkeypatch):
     """Return a function that serves a folder and returns its address."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")  # whatever the network here asks for
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     running = []
 
     def start(folder):
