@@ -87,9 +87,10 @@ def _polygon_of(
     for ring in rings:
         if not np.isfinite(ring).all():
             raise InputCorrupt(f"{where} has points that are no numbers.")
-        if len(np.unique(ring, axis=0)) < 3:
+        places = len(np.unique(ring, axis=0))
+        if places < 3:
             raise InputCorrupt(
-                f"{where} has {len(ring)} points; an outline has three or more. "
+                f"{where} has {places} different points; an outline has three or more. "
                 "Delete it in the viewer."
             )
     polygon = shapely.Polygon(rings[0], rings[1:])

