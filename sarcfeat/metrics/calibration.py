@@ -39,13 +39,14 @@ class Calibration:
     brier, spiegelhalter_z, spiegelhalter_p : float
         Brier's score, and Spiegelhalter's test of calibration on it.
     discrimination, unreliability, quality : float
-        Harrell's D, U and Q = D - U.
+        Harrell's D (of the risks as they are), U and Q = D - U.
     u_statistic, u_p : float
         Likelihood-ratio test, on two degrees of freedom, of intercept 0 and slope 1.
     r2 : float
-        Nagelkerke's, of the recalibrated risk.
+        Nagelkerke's, of the risks as they are: below 0 where they tell less than one
+        risk for all.
     model_lr : float
-        Likelihood ratio of the recalibrated risk against none.
+        Likelihood ratio of the risks as they are against one risk for all.
     curve : ndarray of shape (n_patients,)
         The smooth observed risk at each patient's predicted one.
     """
@@ -133,7 +134,7 @@ def calibration(
     plain = -2 * _loglik(outcome, eta)
     share = outcome.mean()
     null = -2 * _loglik(outcome, np.full(n, logit(share)))
-    lr, u = null - deviance, plain - deviance
+    lr, u = null - plain, plain - deviance
     curve = lowess(risk, flags.astype(float))
     gap = np.abs(risk - curve)
     ici_low, ici_high = percentile_of(

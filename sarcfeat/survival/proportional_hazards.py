@@ -11,6 +11,7 @@ from scipy import linalg
 from scipy.stats import chi2, rankdata
 
 from sarcfeat._validation import pick
+from sarcfeat.exceptions import InvalidInput
 from sarcfeat.survival.cox import CoxFit
 from sarcfeat.survival.kaplan_meier import kaplan_meier
 from sarcfeat.survival.risk_sets import RiskSets
@@ -40,6 +41,11 @@ def cox_zph(
     DataFrame
         Index: the columns and ``GLOBAL``; columns ``chisq``, ``df``, ``p``. A small p
         says that the hazard ratio is not constant.
+
+    Raises
+    ------
+    InvalidInput
+        ``transform="log"`` with an event at time 0.
 
     References
     ----------
@@ -111,9 +117,18 @@ def _rank(sets: RiskSets) -> Floats:
     return by_group
 
 
+def _log(sets: RiskSets) -> Floats:
+    if (sets.group_time <= 0).any():
+        raise InvalidInput(
+            "An event at time 0 has no logarithm of time. Choose transform='km', "
+            "'rank' or 'identity', or correct the dates."
+        )
+    return np.asarray(np.log(sets.group_time))
+
+
 _TRANSFORMS: dict[str, Callable[[RiskSets], Floats]] = {
     "km": _km,
     "rank": _rank,
     "identity": lambda sets: sets.group_time,
-    "log": lambda sets: np.log(sets.group_time),
+    "log": _log,
 }

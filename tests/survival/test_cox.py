@@ -242,3 +242,12 @@ def test_zph_does_not_depend_on_units():
     of_hours = fit_cox(X * units, RiskSets(event, time * 8766))
     table = cox_zph(of_hours, names, transform="identity")
     np.testing.assert_allclose(table["chisq"], of_years["chisq"], rtol=1e-6)
+
+
+def test_zph_refuses_the_logarithm_of_an_event_at_time_0():
+    fit = fit_cox(
+        np.array([[1.0], [0], [0], [1]]), RiskSets([1, 1, 1, 0], [0, 1, 2, 3])
+    )
+    assert np.isfinite(cox_zph(fit, ["grade"], transform="rank")).all(axis=None)
+    with pytest.raises(InvalidInput, match=r"event at time 0.*transform='km'"):
+        cox_zph(fit, ["grade"], transform="log")

@@ -10,7 +10,7 @@ from sarcfeat.survival import (
     fit_fine_gray,
     gray_test,
 )
-from tests.golden.harness import Verdict
+from tests.golden.harness import Verdict, several
 
 RTOL, ATOL = 1e-8, 1e-12
 TOLERANCE = {
@@ -34,19 +34,20 @@ def compute(case):
     data = case.frame()
     status, time = data["status"].to_numpy(), data["time"].to_numpy(float)
     group, strata = data["group"].to_numpy(), data["stratum"].to_numpy()
-    times = case.params["times"]
+    times = several(case.params["times"])
+    by_group = several(case.results["cuminc_by_group"]["curve"])
     results = {
-        "cuminc_by_group": _curves(status, time, group, times),
+        "cuminc_by_group": _curves(status, time, group, times, by_group),
         "cuminc_overall": _curves(status, time, np.ones(len(time), int), times),
         "gray_test": _tests(status, time, group, with_cause=True),
         "gray_test_stratified": _tests(status, time, group, strata=strata),
         "gray_test_rho1": _tests(status, time, group, rho=1),
         "aalen_johansen": _states(status, time, times),
     }
-    for cause in (1, 2):
+    for cause in sorted(set(status) - {0}):
         key = f"fine_gray_cause{cause}"
         if key in case.results:
-            names = case.results[key]["covariates"]
+            names = several(case.results[key]["covariates"])
             X = data[names].to_numpy(float)
             results[key] = _fine_gray(X, status, time, cause, names, times)
             cox = fit_cox(X, RiskSets(status == cause, time))
@@ -60,18 +61,22 @@ def compute(case):
     return results
 
 
-def _curves(status, time, group, times):
+def _curves(status, time, group, times, order=()):
     names, estimates, variances = [], [], []
+    # R sorts texts by the rules of a language: take its order of the groups.
+    order = [str(name).rsplit(" ", 1)[0] for name in order]
+    levels = sorted(np.unique(group), key=lambda g: order and order.index(str(g)))
     for cause in sorted(set(status) - {0}):
-        for level in np.unique(group):
+        for level in levels:
             rows = group == level
             curve = cumulative_incidence(status[rows], time[rows])
             column = curve.causes.index(cause) if cause in curve.causes else None
             names.append(f"{level} {cause}")
-            nothing = np.zeros(len(times))
+            # cmprsk reads no curve past its last patient.
+            nothing = np.where(np.array(times) > time[rows].max(), np.nan, 0.0)
             found = (curve.at(times), curve.std_err_at(times) ** 2)
             for table, values in zip((estimates, variances), found, strict=True):
-                table.append(nothing if column is None else values[:, column])
+                table.append(nothing + (0 if column is None else values[:, column]))
     return {"curve": names, "times": times, "est": estimates, "var": variances}
 
 
@@ -87,11 +92,13 @@ def _tests(status, time, group, with_cause=False, **kwargs):
 
 def _states(status, time, times):
     curve = cumulative_incidence(status, time, variance="jackknife")
-    where = np.searchsorted(curve.time, times, side="right") - 1
+    until = np.minimum(times, curve.time[-1])  # R was asked to extend the curves
+    where = np.searchsorted(curve.time, until, side="right")
+    free_error = np.r_[0.0, curve.event_free_std_err][where]
     return {
         "times": times,
-        "pstate": np.c_[curve.event_free_at(times), curve.at(times)],
-        "se": np.c_[curve.event_free_std_err[where], curve.std_err_at(times)],
+        "pstate": np.c_[curve.event_free_at(until), curve.at(until)],
+        "se": np.c_[free_error, curve.std_err_at(until)],
     }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from sarcfeat.metrics import adjust_p
 from sarcfeat.survival import kaplan_meier, logrank, nelson_aalen
+from tests.golden.harness import several
 
 RTOL, ATOL = 1e-8, 1e-12
 
@@ -21,7 +22,7 @@ CONF_TYPES = {
 def compute(case):
     data = case.frame()
     event, time = data["event"].to_numpy(), data["time"].to_numpy(float)
-    times = case.params["times"]
+    times = several(case.params["times"])
     results = {
         name: _curve(kaplan_meier(event, time, conf_type), times)
         for name, conf_type in CONF_TYPES.items()
@@ -42,9 +43,9 @@ def compute(case):
     for column in data.columns:
         if column.startswith("grp"):
             strata = data["stratum"].to_numpy()
-            results[column] = _groups(
-                event, time, data[column].to_numpy(), strata, times
-            )
+            group = data[column].to_numpy()
+            order = list(case.results[column]["by_level_loglog"])
+            results[column] = _groups(event, time, group, strata, times, order)
     return results
 
 
@@ -71,14 +72,21 @@ def _curve(curve, times):
     }
 
 
-def _groups(event, time, group, strata, times):
+def _groups(event, time, group, strata, times, order):
+    # R sorts texts by the rules of a language: take its order of the groups.
+    levels = sorted(np.unique(group), key=lambda g: order.index(f"level_{g}"))
+    places = np.argsort(np.argsort(levels))
+
+    def test(**kwargs):
+        found = logrank(event, time, group, **kwargs)
+        return _test(found, places)
+
     results = {
         "by_level_loglog": {},
-        "logrank": _test(logrank(event, time, group)),
-        "peto_rho1": _test(logrank(event, time, group, rho=1)),
-        "stratified_logrank": _test(logrank(event, time, group, strata=strata)),
+        "logrank": test(),
+        "peto_rho1": test(rho=1),
+        "stratified_logrank": test(strata=strata),
     }
-    levels = np.unique(group)
     for level in levels:
         rows = group == level
         curve = _curve(kaplan_meier(event[rows], time[rows]), times)
@@ -100,11 +108,11 @@ def _groups(event, time, group, strata, times):
     return results
 
 
-def _test(test):
+def _test(test, places):
     return {
         "chisq": test.statistic,
         "df": test.df,
         "p": test.p_value,
-        "observed": test.observed,
-        "expected": test.expected,
+        "observed": test.observed[places],
+        "expected": test.expected[places],
     }

@@ -6,7 +6,7 @@ import pandas as pd
 from sarcfeat.estimators import CoxPH
 from sarcfeat.nomogram import Nomogram, Variable
 from sarcfeat.survival import make_y
-from tests.golden.harness import Verdict
+from tests.golden.harness import Verdict, several
 
 RTOL, ATOL = 1e-8, 1e-10  # rms's own numbers agree to 1e-12; the case asks for 1e-5
 TOLERANCE = {
@@ -17,25 +17,30 @@ TOLERANCE = {
 FEW = 10  # datadist's n.unique: numbers with this many values or fewer are discrete
 
 
-def _dummies(column):
-    """Return the 0/1 columns of a factor, named as rms names their coefficients."""
-    levels = sorted(column.unique())
-    return {f"{column.name}={lev}": column == lev for lev in levels[1:]}, levels
+def _names(case, kind):
+    return several(case.params.get(kind) or [])
+
+
+def _levels(case, name):
+    # R sorts texts by the rules of a language: take its order.
+    return [str(level) for level in case.results["axes"][name]["values"]]
 
 
 def _design(case, data):
-    columns = {name: data[name] for name in case.params["numeric"]}
-    for name in case.params["factor"]:
-        columns.update(_dummies(data[name])[0])
+    """Return the columns of a model, a factor's named as rms names its coefficients."""
+    columns = {name: data[name] for name in _names(case, "numeric")}
+    for name in _names(case, "factor"):
+        texts = data[name].astype(str)
+        columns |= {f"{name}={lev}": texts == lev for lev in _levels(case, name)[1:]}
     return pd.DataFrame(columns).astype(float)
 
 
-def _variable(name, column, coef, is_factor):
-    if is_factor:
-        dummies, levels = _dummies(column)
-        effects = [0.0, *(coef[dummy] for dummy in dummies)]
-        texts = [str(level) for level in levels]
-        return Variable.categories(name, dict(zip(texts, effects, strict=True)))
+def _variable(case, data, name, coef):
+    column = data[name]
+    if name in _names(case, "factor"):
+        first, *others = _levels(case, name)
+        effects = {first: 0.0} | {level: coef[f"{name}={level}"] for level in others}
+        return Variable.categories(name, effects)
     if column.nunique() <= FEW:
         return Variable.coded(name, coef[name], levels=column.unique())
     low, high = column.min(), column.max()
@@ -49,10 +54,10 @@ def _nomogram(case, data):
     means = design.mean().to_frame().T  # rms centres at the mean of every column
     center = float(means.to_numpy()[0] @ cox.coef_)
     lp = design.to_numpy() @ cox.coef_ - center
-    times = case.params["times"]
+    times = several(case.params["times"])
     variables = [
-        _variable(name, data[name], coef, name in case.params["factor"])
-        for name in [*case.params["numeric"], *case.params["factor"]]
+        _variable(case, data, name, coef)
+        for name in [*_names(case, "numeric"), *_names(case, "factor")]
     ]
     nomogram = Nomogram(
         variables=variables,
@@ -89,7 +94,7 @@ def _surv_axis(nomogram, name, time):
 def compute(case):
     data = case.frame()
     nomogram, coef, ranges = _nomogram(case, data)
-    factors = case.params["factor"]
+    factors, times = _names(case, "factor"), several(case.params["times"])
     X = data.assign(**{name: data[name].astype(str) for name in factors}).iloc[:20]
     survival = 1 - nomogram.predict(X)
     per_point = 1 / nomogram.points_per_lp
@@ -114,9 +119,7 @@ def compute(case):
         },
         "surv_axes": [
             _surv_axis(nomogram, axis["name"], time)
-            for axis, time in zip(
-                golden["surv_axes"], case.params["times"], strict=True
-            )
+            for axis, time in zip(golden["surv_axes"], times, strict=True)
         ],
         "info": {
             "lp_at_zero_points": nomogram.lp_at_zero_points,
@@ -127,14 +130,13 @@ def compute(case):
         "patient_lp_first20": nomogram.linear_predictor(X).to_numpy(),
         "datadist_limits": {
             name: ranges.loc[name, ["low", "high"]].tolist()
-            for name in case.params["numeric"]
+            for name in _names(case, "numeric")
         },
         "lp_equals": {
             "intercept": nomogram.lp_at_zero_points,
             "per_point": per_point,
         },
         "surv_first20": {
-            f"t{time}": survival[float(time)].to_numpy()
-            for time in case.params["times"]
+            f"t{time}": survival[float(time)].to_numpy() for time in times
         },
     }

@@ -190,10 +190,10 @@ def compute(case):
     X = cox._design(case, data)
     model = Logistic().fit(X, y.astype(int))
     coef = dict(zip(X.columns, model.coef_[0], strict=True))
-    factors = case.params["factor"]
     variables = {
-        name: cox._variable(name, data[name], coef, name in factors)
-        for name in [*case.params["numeric"], *factors]
+        name: cox._variable(case, data, name, coef)
+        for kind in ("numeric", "factor")
+        for name in cox._names(case, kind)
     }
     nomogram = Nomogram.from_linear_predictor(
         variables, intercept=float(model.intercept_[0])
