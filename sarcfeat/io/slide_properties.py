@@ -40,6 +40,8 @@ KEPT = (
 PLAIN = re.compile(r"[\w .+/()-]{1,64}")
 # Pixels of light microscopes; 72 dpi in a file's header is a screen, not a scanner.
 FINEST, COARSEST = 0.02, 20.0
+# A slide that was reduced may have more; 250 are nanometres all the same.
+GIVEN = 100.0
 SQUARE = 0.01
 LONGEST = 4_000_000
 
@@ -74,6 +76,8 @@ def resolution_of(
     ------
     NoResolution
         Nobody says, the file says what no microscope has, or pixels are not square.
+    InvalidInput
+        The caller says what no microscope has.
 
     Examples
     --------
@@ -81,6 +85,11 @@ def resolution_of(
     0.25
     """
     if given is not None:
+        if not FINEST <= check_mpp(given) <= GIVEN:
+            raise InvalidInput(
+                f"mpp={given!r} for {path}; expected micrometres per pixel of the full "
+                f"resolution, {FINEST:g} to {GIVEN:g}, such as 0.25 (250 nm) at 40×."
+            )
         return check_mpp(given)
     if found is None:
         raise NoResolution(

@@ -300,7 +300,8 @@ def _pyramid(path: str, file: Any) -> list[Any]:
     if series.axes not in AXES:
         raise InvalidInput(
             f"{path} has the axes {series.axes} and the shape {series.shape}; expected "
-            "one RGB or grey image. Export the brightfield image alone."
+            "one RGB or grey image. Export the brightfield image alone; red, green and "
+            "blue as channels of their own become one with raw2ometiff --rgb."
         )
     pages = [level.keyframe for level in series.levels]
     # tifffile finds levels that are two, three or four times as coarse, no others.

@@ -40,6 +40,8 @@ SUFFIXES = (
     ".vms",
     ".vmu",
     ".qptiff",
+    ".czi",
+    ".dcm",
     ".png",
     ".jpg",
     ".jpeg",

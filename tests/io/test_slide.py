@@ -246,7 +246,7 @@ def test_what_is_no_slide_is_named(tmp_path):
         open_slide(tmp_path / "empty.svs")
 
 
-@pytest.mark.parametrize("mpp", [0, -1, float("nan"), True, "0.25"])
+@pytest.mark.parametrize("mpp", [0, -1, float("nan"), True, "0.25", 250, 0.00025])
 def test_a_resolution_that_is_none(generic, mpp):
     with pytest.raises(InvalidInput, match="expected micrometres per pixel"):
         open_slide(generic, mpp=mpp)
