@@ -304,6 +304,11 @@ def friedman(measurements: Any) -> GroupTest:
     measurements : array-like of shape (n_patients, n_measurements)
         Patients with a missing value are left out.
 
+    Raises
+    ------
+    InvalidInput
+        Fewer than three measurements, or no patient differs between them.
+
     Examples
     --------
     >>> friedman([[1, 2, 3], [1, 3, 2], [1, 2, 3], [1, 2, 3]]).df
@@ -315,6 +320,8 @@ def friedman(measurements: Any) -> GroupTest:
             f"friedman compares three or more measurements; got shape {values.shape}."
         )
     values = values[~np.isnan(values).any(axis=1)]
+    if (values == values[:, :1]).all():
+        raise InvalidInput("No patient differs between the measurements.")
     found = stats.friedmanchisquare(*values.T)
     df = (float(values.shape[1] - 1),)
     return GroupTest("Friedman", float(found.statistic), float(found.pvalue), df)

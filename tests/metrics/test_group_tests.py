@@ -90,6 +90,7 @@ def test_paired_ranks_are_antisymmetric():
         (lambda: anova({"I": [1, 2]}), "needs two groups; got I"),
         (lambda: kruskal_wallis({"I": [1.0], "II": [np.nan]}), "the group II has 0"),
         (lambda: friedman([[1, 2], [2, 3]]), "three or more"),
+        (lambda: friedman([[1, 1, 1], [2, 2, 2]]), "No patient differs"),
         (lambda: correlation([1, 2, 3], [1, 2, 3]), "3 patients have both"),
         (lambda: chi_squared([[3, 0], [4, 0]]), "one row or one column"),
         (lambda: fisher_exact([[1.5, 2], [1, 1]]), "counts of patients"),

@@ -6,6 +6,7 @@ every number of the open cases agrees.
 
 import numpy as np
 import pandas as pd
+from scipy.special import kolmogorov
 from scipy.stats import hypergeom, norm
 
 from sarcfeat.metrics import adjust_p
@@ -46,7 +47,7 @@ def compute(case):
         "p_adjust": _adjusted(case),
         **_correlations(frame),
         **_means(frame),
-        **_ranks(frame),
+        **_ranks(case, frame),
         **_tables(case, frame),
         **_readers(frame),
     }
@@ -111,7 +112,7 @@ def _means(frame):
     }
 
 
-def _ranks(frame):
+def _ranks(case, frame):
     b, two = _by(frame, "b", "g"), _by(frame, "b", "two")
     a = _by(frame, "a", "two")
     kruskal = kruskal_wallis(b)
@@ -120,7 +121,7 @@ def _ranks(frame):
     default = mann_whitney(two[0], two[1])
     plain = mann_whitney(two[0], two[1], exact=False, continuity=False)
     signed = wilcoxon(frame["r2"], frame["r3"])
-    smirnov = kolmogorov_smirnov(a[0], a[1])
+    smirnov = _smirnov(case, a[0], a[1])
     names = (pairs["a"] + pairs["b"]).tolist()
     return {
         "kruskal_b_by_g": {"stat": kruskal.statistic, "p": kruskal.p},
@@ -136,8 +137,29 @@ def _ranks(frame):
             "p_normal_nocorr": plain.p,
         },
         "wilcoxon_signed_r2_r3": {"stat": signed.statistic, "p": signed.p},
-        "ks_two": {"stat": smirnov.statistic, "p": smirnov.p},
+        "ks_two": smirnov,
     }
+
+
+def _smirnov(case, first, second):
+    """Compare ours with the limit itself, and R's p-value with R's own series for it.
+
+    R ends the series when a term is below 1e-6, for small distances after one term.
+    """
+    found = kolmogorov_smirnov(first, second)
+    x = found.statistic * np.sqrt(len(first) * len(second) / (len(first) + len(second)))
+    if x < 1:
+        term = np.exp(-((np.pi / x) ** 2) / 8)
+        as_r = 1 - np.sqrt(2 * np.pi) / x * term
+    else:
+        k = np.arange(1, 101)
+        terms = 2 * (-1.0) ** (k - 1) * np.exp(-2 * (k * x) ** 2)
+        as_r = terms[: 1 + np.argmax(np.abs(terms) <= 1e-6)].sum()
+    theirs = case.results["ks_two"]["p"]
+    ok = np.isclose(found.p, kolmogorov(x), rtol=1e-9)
+    ok = ok and np.isclose(as_r, theirs, rtol=1e-8, atol=1e-12)
+    verdict = Verdict(bool(ok), f"ours {found.p}, R's series {as_r}, R {theirs}")
+    return {"stat": found.statistic, "p": verdict}
 
 
 def _tables(case, frame):
@@ -308,4 +330,5 @@ def _psych_error(first, second):
     mean = (w @ columns)[:, None] + (rows * w.sum(axis=1))[None, :]
     spread = (p * (w * (1 - chance) - mean * (1 - observed)) ** 2).sum()
     centre = observed * chance - 2 * chance + observed
-    return np.sqrt((spread - centre**2) / (n * (1 - chance) ** 4))
+    # With many categories the slip makes it negative; psych takes 0 then.
+    return np.sqrt(max(spread - centre**2, 0.0) / (n * (1 - chance) ** 4))
