@@ -12,6 +12,7 @@ import pandas as pd
 
 from sarcfeat._validation import did_you_mean, listed
 from sarcfeat.exceptions import InvalidInput
+from sarcfeat.nomogram.pretty import digits_within
 from sarcfeat.nomogram.terms import Term
 from sarcfeat.nomogram.variable import Variable
 
@@ -65,14 +66,15 @@ def _ends(row: pd.Series[Any]) -> dict[str, Any]:
     return {"low": low, "high": float(row.get("maximum", row["high"]))}
 
 
+def _middle(row: pd.Series[Any]) -> float:
+    """Return the median with as many digits as a reader would type."""
+    return round(float(row["median"]), digits_within(**_ends(row)))
+
+
 def _one_column(
     name: str, coefficient: float, row: pd.Series[Any], label: str, unit: str
 ) -> Variable:
-    common: dict[str, Any] = {
-        "label": label,
-        "unit": unit,
-        "start": float(row["median"]),
-    }
+    common: dict[str, Any] = {"label": label, "unit": unit, "start": _middle(row)}
     levels = _levels(row)
     if levels:
         return Variable.coded(name, coefficient, levels=levels, **common)
@@ -95,7 +97,7 @@ def _of_term(
             **_ends(row),
             label=label,
             unit=unit,
-            start=float(row["median"]),
+            start=_middle(row),
             columns=term.columns,
         )
     effects = dict(zip(term.levels, [0.0, *coef], strict=True))

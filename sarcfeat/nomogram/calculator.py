@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from sarcfeat.nomogram.pretty import digits_within
 from sarcfeat.nomogram.uncertainty import z_value
 
 if TYPE_CHECKING:
@@ -41,9 +42,25 @@ def _words(variable: Variable) -> str:
     return "spline" if variable.knots else "number"
 
 
+def _shown(variable: Variable) -> tuple[Any, Any]:
+    """Return the ends of a measured quantity with few digits.
+
+    They are rounded inwards: nobody is warned of a value that the page itself shows.
+    """
+    low, high = variable.reach
+    if variable.discrete:
+        return low, high
+    digits = digits_within(low, high)
+    step = 10.0**-digits
+    inner = round(low, digits), round(high, digits)
+    bottom = inner[0] if inner[0] >= low else round(low + step, digits)
+    return bottom, inner[1] if inner[1] <= high else round(high - step, digits)
+
+
 def _field(variable: Variable, start: Any) -> dict[str, Any]:
     """Return what the page needs to know about one variable."""
     values = variable.values
+    low, high = _shown(variable)
     return {
         "label": variable.label,
         "unit": variable.unit,
@@ -51,6 +68,8 @@ def _field(variable: Variable, start: Any) -> dict[str, Any]:
         "kind": _words(variable),
         "low": _plain(variable.reach[0]),
         "high": _plain(variable.reach[1]),
+        "shown_low": _plain(low),
+        "shown_high": _plain(high),
         "options": [_plain(value) for value in values],
         "values": list(values),
         "start": _plain(start if variable.named else float(start)),

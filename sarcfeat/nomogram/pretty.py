@@ -6,7 +6,7 @@ import math
 
 from sarcfeat.exceptions import InvalidInput
 
-__all__ = ["pretty"]
+__all__ = ["digits_within", "pretty"]
 
 _EPS = math.ulp(1.0)
 _ROUNDING = 1e-10
@@ -53,6 +53,18 @@ def _widen(
     if first >= 0:
         return first - half - rest, last + half
     return first - half, last + half + rest
+
+
+def digits_within(low: float, high: float) -> int:
+    """Return the decimals that tell a thousandth of a range, for `round`.
+
+    Examples
+    --------
+    >>> digits_within(20.3786, 84.7492), digits_within(1e8, 2e9)
+    (2, -6)
+    """
+    width = high - low
+    return -math.floor(math.log10(width / 1000)) if width > 0 else 15
 
 
 def pretty(low: float, high: float, n: int = 10) -> list[float]:

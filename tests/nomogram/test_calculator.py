@@ -103,6 +103,21 @@ def test_every_control_is_labelled_and_bounded(html):
     assert live["aria-live"] == "polite"
 
 
+def test_measured_values_are_shown_with_few_digits_within_their_range(tmp_path):
+    age = Variable.numeric("age", 0.02, low=20.37859868, high=84.74917735, start=53.24)
+    tiny = Variable.numeric("tiny", 1e8, low=1.23456e-9, high=9.87654e-9)
+    plain = Nomogram(
+        variables=[age, tiny], center=1.0, times=[365], baseline_survival=[0.8]
+    )
+    page = Page(plain.to_html(tmp_path / "c.html").read_text("utf-8"))
+    assert page.text["h0"] == "20.38 to 84.74"
+    sliders = [a for _, a in page.tags if a.get("type") == "range"]
+    assert [(a["min"], a["max"]) for a in sliders] == [
+        ("20.38", "84.74"),
+        ("1.235e-09", "9.876e-09"),
+    ]
+
+
 def test_the_page_carries_the_whole_nomogram(html):
     found = re.search(r'id="numbers">(.*?)</script>', html, re.S)
     document = json.loads(found.group(1))["document"]
@@ -173,7 +188,10 @@ def test_a_slider_moves_its_number_by_keyboard_and_by_hand(tmp_path):
     const slider = document.getElementById("s4");
     slider.value = 17.5;
     slider.dispatchEvent(new Event("input", {bubbles: true}));
-    for (const id of ["v0", "v4"]) {
+    const score = document.getElementById("s3");
+    score.value = 99;
+    score.dispatchEvent(new Event("input", {bubbles: true}));
+    for (const id of ["v0", "v3", "v4"]) {
       const number = document.getElementById(id);
       number.setAttribute("value", number.value);
     }
@@ -181,6 +199,11 @@ def test_a_slider_moves_its_number_by_keyboard_and_by_hand(tmp_path):
     file.write_text(file.read_text("utf-8").replace("</body>", press), "utf-8")
     page = Page(opened(file).stdout)
     typed = {a["id"]: a["value"] for _, a in page.tags if a.get("type") == "number"}
-    assert (typed["v0"], typed["v4"]) == ("62", "17.5")
+    assert (typed["v0"], typed["v3"], typed["v4"]) == ("62", "1.9", "17.5")
+    assert not page.text.get("note")
     start = {variable.name: variable.start for variable in NOMOGRAM.variables}
-    agrees(page, NOMOGRAM, pd.DataFrame([{**start, "age": 62.0, "size": 17.5}]))
+    agrees(
+        page,
+        NOMOGRAM,
+        pd.DataFrame([{**start, "age": 62.0, "rad_score": 1.9, "size": 17.5}]),
+    )
