@@ -78,7 +78,8 @@ def bag_references(
         values = np.asarray(X, dtype=object)
         X = pd.DataFrame(values.reshape(len(values), -1), dtype=object)
         X.columns = [f"x{i}" for i in range(X.shape[1])]
-        asked = None
+        # An only column may hold nothing but gaps when it is predicted.
+        asked = "x0" if not reset and X.shape[1] == 1 else None
     else:
         asked = getattr(estimator, "bags", None)
         if not reset and asked is None and hasattr(estimator, "feature_names_in_"):
@@ -99,19 +100,26 @@ def with_tiles(refs: list[Any], regions: Any) -> NDArray[np.bool_]:
 
 
 def refuse_missing(
-    estimator: Any, labels: list[str], has: NDArray[np.bool_], then: str
+    estimator: Any, labels: list[str], has: NDArray[np.bool_], *, fitting: bool
 ) -> None:
-    """Refuse patients without tiles, or say what becomes of them."""
+    """Refuse patients without tiles, or say what becomes of them.
+
+    To learn from, somebody must have tiles; to be predicted, nobody need.
+    """
     if has.all():
         return
     who = [label for label, one in zip(labels, has, strict=True) if not one]
     where = "" if not estimator.regions else f" in {', '.join(estimator.regions)}"
     told = f"{len(who)} of {len(labels)} patients have no tiles{where}: {listed(who)}."
-    if estimator.missing == "raise" or not has.any():
+    if estimator.missing == "raise" or (fitting and not has.any()):
+        drop = ", or pass missing='drop'" if has.any() or not fitting else ""
         raise InvalidInput(
             f"{type(estimator).__name__}: {told} Leave them out, extract their slides, "
-            "look at the names of the regions, or pass missing='drop'."
+            f"look at the names of the regions{drop}."
         )
+    then = "They are given the mean risk in training."
+    if fitting:
+        then = "They are left out of the training."
     warnings.warn(
         f"{type(estimator).__name__}: {told} {then}", SarcfeatWarning, stacklevel=4
     )

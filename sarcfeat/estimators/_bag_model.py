@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
 from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -36,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 SEEN = 256
 
 
-class BagModel(SurvivalMixin, BaseEstimator):
+class BagModel(SurvivalMixin, BaseEstimator, ABC):
     """A net on bags of tiles, trained by Cox's likelihood over the whole risk set."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -89,7 +92,7 @@ class BagModel(SurvivalMixin, BaseEstimator):
         refs, labels = self._references(X, reset=True)
         event, time = check_y(y, n=len(refs), min_events=2)
         has = with_tiles(refs, self.regions)
-        refuse_missing(self, labels, has, "They are left out of the training.")
+        refuse_missing(self, labels, has, fitting=True)
         self.n_missing_ = int((~has).sum())
         refs = [ref for ref, one in zip(refs, has, strict=True) if one]
         y = make_y(event[has], time[has], zero="keep")
@@ -113,7 +116,7 @@ class BagModel(SurvivalMixin, BaseEstimator):
         """
         refs, labels = self._references(X, reset=False)
         has = with_tiles(refs, self.regions)
-        refuse_missing(self, labels, has, "They are given the mean risk in training.")
+        refuse_missing(self, labels, has, fitting=False)
         risk = np.zeros(len(refs))
         known = [ref for ref, one in zip(refs, has, strict=True) if one]
         risk[has] = self._risk(self._net(), self._whole(known)) - self.center_
@@ -170,9 +173,9 @@ class BagModel(SurvivalMixin, BaseEstimator):
         tags.target_tags.required = True
         return tags
 
+    @abstractmethod
     def _pool(self) -> dict[str, Any]:
         """Return what the net of this class is made of."""
-        raise TypeError(f"{type(self).__name__} names no pool.")
 
     def _references(self, X: Any, *, reset: bool) -> tuple[list[Any], list[str]]:
         return bag_references(self, X, reset=reset)
@@ -184,7 +187,7 @@ class BagModel(SurvivalMixin, BaseEstimator):
         told = {
             **{"n_tiles": self.n_tiles, "replace": self.replace},
             **{"regions": self.regions, "max_bytes": self.max_bytes},
-            **{"width": self.width, "random_state": seed, "judged": self.n_tiles},
+            **{"held": self._held(), "random_state": seed, "judged": self.n_tiles},
         }
         everybody = Bags(refs, **told)
         self.n_tiles_in_ = int(everybody.counts.sum())
@@ -243,13 +246,14 @@ class BagModel(SurvivalMixin, BaseEstimator):
         from sarcfeat.nets import bytes_per_tile
 
         most = self.n_tiles if self.replace else min(self.n_tiles, bags.counts.max())
-        one = int(most) * bytes_per_tile(bags.dim, self.width)
+        one = int(most) * bytes_per_tile(bags.dim, self._held())
         if one > self.max_bytes:
             raise InvalidInput(
                 f"A bag of {most:,} tiles × {bags.dim:,} needs {one / 2**20:,.0f} MiB "
                 f"while it is trained on, and max_bytes is "
-                f"{self.max_bytes / 2**20:,.0f} MiB. Lower n_tiles or width, or give "
-                "more memory."
+                f"{self.max_bytes / 2**20:,.0f} MiB. Lower n_tiles, make the net "
+                "smaller (width, layers, attention_width, queries), or give more "
+                "memory."
             )
         # A quarter is left for what the allocator keeps between batches.
         return int(min(self.batch_size, max(1, self.max_bytes * 3 // 4 // one)))
@@ -259,19 +263,32 @@ class BagModel(SurvivalMixin, BaseEstimator):
         everybody, nobody = np.arange(len(y)), np.empty(0, np.intp)
         if not self.validation:
             return everybody, nobody
-        folds = round(1 / self.validation)
-        if y["event"].sum() < 2 * folds:
+        events = int(y["event"].sum())
+        if events * self.validation < 2:
             warnings.warn(
-                f"{type(self).__name__}: {int(y['event'].sum())} events are too few to "
-                f"set {self.validation:.0%} of the patients aside; all {self.epochs} "
+                f"{type(self).__name__}: {events} events are too few to set "
+                f"{self.validation:.0%} of the patients aside; all {self.epochs} "
                 "epochs are trained on everybody.",
                 FewEvents,
                 stacklevel=5,
             )
             return everybody, nobody
-        splitter = EventStratifiedKFold(folds, random_state=seed)
-        train, valid = next(iter(splitter.split(np.zeros((len(y), 1)), y)))
-        return train, valid
+        # So many folds of so many: as near to the share as two events a fold allow.
+        share = Fraction(self.validation).limit_denominator(events // 2)
+        splitter = EventStratifiedKFold(share.denominator, random_state=seed)
+        folds = splitter.split(everybody, y)
+        aside = [test for _, test in islice(folds, share.numerator)]
+        valid = np.sort(np.concatenate(aside))
+        return np.setdiff1d(everybody, valid), valid
+
+    def _layers(self) -> dict[str, Any]:
+        told = {"width": self.width, "layers": self.layers, "dropout": self.dropout}
+        return {**told, **self._pool()}
+
+    def _held(self) -> int:
+        from sarcfeat.nets import BagNet
+
+        return BagNet.held(**self._layers())
 
     def _new_net(self, seed: int) -> BagNet:
         import torch
@@ -280,13 +297,7 @@ class BagModel(SurvivalMixin, BaseEstimator):
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = BagNet(
-                self.dim_,
-                width=self.width,
-                layers=self.layers,
-                dropout=self.dropout,
-                **self._pool(),
-            )
+            net = BagNet(self.dim_, **self._layers())
             # Nobody differs before something is learned.
             torch.nn.init.zeros_(net.head[-1].weight)
             return net
@@ -305,7 +316,7 @@ class BagModel(SurvivalMixin, BaseEstimator):
         from sarcfeat.nets import Bags
 
         bags = Bags(
-            refs, regions=self.regions, max_bytes=self.max_bytes, width=self.width
+            refs, regions=self.regions, max_bytes=self.max_bytes, held=self._held()
         )
         if refs and bags.dim != self.dim_:
             raise InvalidInput(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,11 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sarcfeat.exceptions import NoEvents
+from sarcfeat.exceptions import NoEvents, SarcfeatWarning
 
-__all__ = ["fit_held_out", "predict_alone"]
+__all__ = ["Told", "fit_held_out", "predict_alone", "tell"]
 
 Floats = NDArray[np.float64]
+NUMBER = re.compile(r"\d[\d.,]*")
+# Which model, the kind of the warning, and its words: plain, to come from a worker.
+Told = tuple[str, type[Warning], str]
 
 
 def fit_held_out(
@@ -25,7 +30,7 @@ def fit_held_out(
     test: NDArray[np.intp],
     what: str,
     column: str,
-) -> tuple[Any, Floats, list[Warning]]:
+) -> tuple[Any, Floats, list[Told]]:
     """Fit one model by one thread, and predict those held out.
 
     What is warned about comes back, too: a worker's own warnings would be printed by
@@ -42,8 +47,24 @@ def fit_held_out(
         risk = np.empty(0)
         if len(test):
             risk = predict_alone(model, [refs[i] for i in test], column)
-    told = [type(w.message)(f"{what}: {w.message}") for w in caught]  # type: ignore[call-arg]
-    return model, risk, told
+    return model, risk, [(what, w.category, str(w.message)) for w in caught]
+
+
+def tell(told: Iterable[Told], who: str) -> None:
+    """Warn once of what differs in its numbers alone, and of how many models."""
+    alike: dict[tuple[type[Warning], str], list[Told]] = {}
+    for one in told:
+        alike.setdefault((one[1], NUMBER.sub("0", one[2])), []).append(one)
+    for (what, kind, words), *others in alike.values():
+        more = f" (and {len(others)} more of its kind)" if others else ""
+        warnings.warn(_warning(kind, f"{who}, {what}: {words}{more}"), stacklevel=4)
+
+
+def _warning(kind: type[Warning], words: str) -> Warning:
+    try:
+        return kind(words)
+    except TypeError:  # another package's, made of more than words
+        return SarcfeatWarning(f"{words} [{kind.__name__}]")
 
 
 def predict_alone(model: Any, refs: list[Any], column: str) -> Floats:

@@ -147,7 +147,7 @@ class MeanPoolCox(SurvivalMixin, BaseEstimator):
         refs, labels = self._references(X, reset=True)
         event, time = check_y(y, n=len(refs), min_events=2)
         has = with_tiles(refs, self.regions)
-        refuse_missing(self, labels, has, "They are left out of the training.")
+        refuse_missing(self, labels, has, fitting=True)
         self.n_missing_ = int((~has).sum())
         event, time = event[has], time[has]
         refs = [ref for ref, one in zip(refs, has, strict=True) if one]
@@ -178,7 +178,7 @@ class MeanPoolCox(SurvivalMixin, BaseEstimator):
         """
         refs, labels = self._references(X, reset=False)
         has = with_tiles(refs, self.regions)
-        refuse_missing(self, labels, has, "They are given the mean risk in training.")
+        refuse_missing(self, labels, has, fitting=False)
         risk = np.zeros(len(refs))
         known = [ref for ref, one in zip(refs, has, strict=True) if one]
         if known:

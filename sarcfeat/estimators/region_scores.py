@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from sarcfeat._validation import HasMethods, Interval, check_params, is_frame, listed
 from sarcfeat.estimators._bag_column import bag_references, with_tiles
 from sarcfeat.estimators._event_folds import event_folds, refuse_partial
-from sarcfeat.estimators._region_fits import fit_held_out, predict_alone
+from sarcfeat.estimators._region_fits import fit_held_out, predict_alone, tell
 from sarcfeat.estimators.attention_mil import AttentionMIL
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.survival import check_y, make_y
@@ -202,6 +202,7 @@ class RegionScores(TransformerMixin, BaseEstimator):
         asked = self._asked()
         has = {score: with_tiles(refs, r) for score, r in asked.items()}
         self.missing_ = pd.Series({s: int((~h).sum()) for s, h in has.items()})
+        self._refuse_nobody(has)
         self._tell_missing(labels, has)
         everybody = np.arange(len(refs))
         y = make_y(event, time, zero="keep")
@@ -222,7 +223,7 @@ class RegionScores(TransformerMixin, BaseEstimator):
             )
             for score, number, train, test in tasks
         )
-        _tell([one for *_, told in done for one in told])
+        tell((one for *_, told in done for one in told), "RegionScores")
         raw = np.full((len(refs), len(asked)), np.nan)
         self.models_ = {}
         for (score, number, _, test), (model, risk, _) in zip(tasks, done, strict=True):
@@ -315,7 +316,11 @@ class RegionScores(TransformerMixin, BaseEstimator):
         asked = REGIONS if self.regions is None else self.regions
         if not asked:
             raise InvalidInput("RegionScores: regions is empty; name at least one.")
-        return {str(score): tuple(names) for score, names in asked.items()}
+        # A word is one region, not its letters.
+        return {
+            str(score): (names,) if isinstance(names, str) else tuple(names)
+            for score, names in asked.items()
+        }
 
     def _model(self, score: str, number: int, seed: int) -> Any:
         """Return the unfitted model of one score and fold (0: all patients)."""
@@ -334,16 +339,19 @@ class RegionScores(TransformerMixin, BaseEstimator):
             model.set_params(checkpoint=str(Path(folder) / score / f"fold-{number}"))
         return model
 
-    def _tell_missing(self, labels: list[str], has: dict[str, NDArray[Any]]) -> None:
-        told = []
+    def _refuse_nobody(self, has: dict[str, NDArray[Any]]) -> None:
         for score, found in has.items():
-            who = [label for label, one in zip(labels, found, strict=True) if not one]
-            if len(who) == len(labels) and who:
+            if not found.any():
                 raise InvalidInput(
                     f"RegionScores: no patient has tiles for {score} "
                     f"({', '.join(self._asked()[score])}). Look at the names of the "
                     "regions (BagRef.load().region_names)."
                 )
+
+    def _tell_missing(self, labels: list[str], has: dict[str, NDArray[Any]]) -> None:
+        told = []
+        for score, found in has.items():
+            who = [label for label, one in zip(labels, found, strict=True) if not one]
             if who:
                 told.append(f"{score}: {len(who)} ({listed(who)})")
         if told:
@@ -351,7 +359,7 @@ class RegionScores(TransformerMixin, BaseEstimator):
                 "RegionScores: patients without tiles of a score's regions get NaN. "
                 f"{'; '.join(told)}.",
                 SarcfeatWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _learn_scale(self, raw: Floats, scores: list[str]) -> None:
@@ -363,7 +371,7 @@ class RegionScores(TransformerMixin, BaseEstimator):
                 f"RegionScores: {listed(flat)} give every training patient the same "
                 "risk; the score is 0.",
                 NothingSelected,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.cuts_ = pd.Series(np.nanmedian(self._scaled(raw), axis=0), index=scores)
 
@@ -378,13 +386,3 @@ class RegionScores(TransformerMixin, BaseEstimator):
         if not is_frame(X):
             return values
         return pd.DataFrame(values, index=X.index, columns=self.get_feature_names_out())
-
-
-def _tell(told: list[Warning]) -> None:
-    """Warn once of each kind, and say how many models it concerns."""
-    kinds: dict[type[Warning], list[Warning]] = {}
-    for one in told:
-        kinds.setdefault(type(one), []).append(one)
-    for kind, ones in kinds.items():
-        more = f" (and {len(ones) - 1} more of its kind)" if len(ones) > 1 else ""
-        warnings.warn(kind(f"RegionScores, {ones[0]}{more}"), stacklevel=4)

@@ -266,6 +266,30 @@ class BagNet(nn.Module):
             self.pool = AttentionPool(width, attention, pool == "gated")
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, 1))
 
+    @staticmethod
+    def held(
+        pool: str,
+        *,
+        width: int,
+        layers: int,
+        attention: int = 0,
+        queries: int = 0,
+        heads: int = 0,
+        **_: Any,
+    ) -> int:
+        """Return how many numbers such a net holds of a tile while it is trained.
+
+        Measured, with a margin of a third or more: what is kept for the way back, and
+        the gradients of one bag.
+
+        Examples
+        --------
+        >>> BagNet.held("gated", width=128, layers=1, attention=64)
+        1280
+        """
+        of_pool = {"queries": 4 * width + 12 * queries * heads, "mean": 0}
+        return (2 + 4 * layers) * width + of_pool.get(pool, 8 * attention)
+
     def forward(self, bags: Ragged | TileStream) -> Tensor:
         """Return the risk of every bag, shape (bags, 1)."""
         if isinstance(bags, TileStream):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -75,8 +76,9 @@ class Bags:
         Draw with replacement where there are fewer.
     max_bytes : int
         What one piece of a bag may take, with what the net makes of it.
-    width : int
-        Numbers that the net makes of each tile, for the ceiling.
+    held : int
+        Numbers that the net holds of each tile, for the ceiling
+        (:meth:`BagNet.held`).
     random_state : int
         Chooses the tiles that patients are judged by.
 
@@ -97,7 +99,7 @@ class Bags:
         judged: int | None = None,
         replace: bool = False,
         max_bytes: int = 1024**3,
-        width: int = 128,
+        held: int = 1280,
         random_state: int = 0,
     ) -> None:
         self.bags = list(bags)
@@ -108,7 +110,7 @@ class Bags:
         self._refuse()
         self.dim = self.bags[0].dim if self.bags else 0
         # Half the ceiling: a piece is pooled in double precision.
-        most = max_bytes // (2 * bytes_per_tile(self.dim, width))
+        most = max_bytes // (2 * bytes_per_tile(self.dim, held))
         self.piece = int(np.clip(most, 1, PIECE))
 
     def __len__(self) -> int:
@@ -132,6 +134,15 @@ class Bags:
                 tiles = tiles.astype(np.result_type(tiles, part))
             tiles[offsets[i] : offsets[i + 1]] = part
         return Ragged(torch.from_numpy(tiles), tuple(offsets.tolist()))
+
+    def mark(self) -> str:
+        """Return a hash of who is read and how, with a tile of each bag."""
+        how = (self.regions, self.n_tiles, self.judged, self.replace, self.random_state)
+        told = hashlib.sha256(repr(how).encode())
+        for bag, count in zip(self.bags, self.counts, strict=True):
+            told.update(repr((bag.patient, int(count), bag.dim)).encode())
+            told.update(next(iter(bag.chunks(1, self.regions))).features.tobytes())
+        return told.hexdigest()[:16]
 
     def pieces(self, row: int) -> Iterator[torch.Tensor]:
         """Return all tiles of one patient, in pieces within the ceiling."""
@@ -173,13 +184,13 @@ class Bags:
             )
 
 
-def bytes_per_tile(dim: int, width: int) -> int:
+def bytes_per_tile(dim: int, held: int) -> int:
     """Return what a tile takes while a net is trained on it.
 
     Two batches of features are at hand (one is read while the other is used), in
-    float32 at worst, and the net keeps about ten arrays of its width, there and back.
+    float32 at worst, beside what the net holds of them, there and back.
     """
-    return 4 * (2 * dim + 10 * width)
+    return 4 * (2 * dim + held)
 
 
 def count_bad(features: npt.NDArray[Any]) -> int:

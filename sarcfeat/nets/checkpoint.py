@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sarcfeat.exceptions import InvalidInput
+from sarcfeat.nets.recipe import Recipe
 from sarcfeat.nets.weights import read_tensors, refuse_misfit, write_tensors
 
-__all__ = ["Standing"]
+__all__ = ["Standing", "mark_of"]
 
 State = dict[str, torch.Tensor]
 
@@ -83,9 +85,9 @@ class Standing:
     ) -> Standing:
         """Read a file back into the net and the optimiser; refuse another run's."""
         tensors, told = read_tensors(path)
-        _refuse_other(path, told["mark"], mark)
         weights = _under(tensors, "module.")
         refuse_misfit(module.state_dict(), weights, f"of the checkpoint {path}")
+        _refuse_other(path, told["mark"], mark)
         module.load_state_dict(weights)
         memory: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in _under(tensors, "optimizer.").items():
@@ -104,9 +106,33 @@ class Standing:
         )
 
 
-def mark_of(y: Any) -> str:
-    """Return a hash of a structured target, for a checkpoint to know its cohort by."""
-    return hashlib.sha256(y.tobytes()).hexdigest()
+def mark_of(
+    module: torch.nn.Module,
+    recipe: Recipe,
+    loss: Any,
+    patients: dict[str, tuple[Any, Any]],
+) -> dict[str, Any]:
+    """Return what decides the weights of a run, for a checkpoint to know it by.
+
+    Parameters
+    ----------
+    module : Module
+        Its layers count (dropout, too), not its weights: they go on from the file.
+    recipe : Recipe
+    loss : Loss
+    patients : dict of str to (Data, y)
+        Those trained on and, where there are any, those who decide when to stop.
+    """
+    told = {**recipe.mark(), "loss": repr(loss), "layers": _hash(repr(module).encode())}
+    for name, (data, y) in patients.items():
+        told[f"y of {name}"] = _hash(np.asarray(y).tobytes())
+        if hasattr(data, "mark"):
+            told[f"inputs of {name}"] = data.mark()
+    return told
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _under(tensors: State, prefix: str) -> State:

@@ -17,7 +17,8 @@ class Data(Protocol):
     """Patients that a net can be fed, of which few are in memory at a time.
 
     Where it has ``prefetch = True``, the next batch is loaded in a thread while the
-    net works on the last.
+    net works on the last. Where it has ``mark()``, a text that tells these inputs from
+    others, a checkpoint of others is refused.
     """
 
     def __len__(self) -> int:

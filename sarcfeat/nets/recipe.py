@@ -34,7 +34,9 @@ class Recipe:
         sees.
     step_size : int, optional
         Patients per step of the optimiser; default everybody, one step an epoch. The
-        gradient of a step is exact however many batches it is accumulated over.
+        gradient of a step is the same however many batches it is accumulated over;
+        that of everybody is the likelihood's own, with fewer the rest of the risk sets
+        is as it was predicted last.
     balanced : bool
         Spread the events evenly over batches and steps.
     optimizer : {"adamw", "adam", "sgd"}

@@ -5,19 +5,18 @@ a mini-batch cannot be judged on its own. A step here is taken on `step_size` pa
 
 1. Their predictions are computed batch by batch without gradients, in training mode.
 2. The loss is computed on the *whole cohort's* predictions: these fresh ones, and for
-   everybody else the last prediction that was made (the cache). Its derivative by each
-   fresh prediction follows.
+   everybody else the last one made (the cache, filled before the first epoch). Its
+   derivative by each fresh prediction follows, times patients / `step_size`.
 3. Each batch goes through the net again, with the same random numbers, and that
    derivative is carried back into the weights.
 
 With `step_size=None` everybody is fresh and the step is exactly the gradient of the
-full partial likelihood, in the memory of one batch. With fewer, the others are as old
-as one epoch at most. A step of one batch needs no second pass. Losses that judge each
-patient alone (``over_cohort = False``) accumulate over the batches of a step directly.
+full partial likelihood, in the memory of one batch. With fewer, the others' are from
+this epoch or the one before. A step of one batch needs no second pass. Losses that
+judge each patient alone (``over_cohort = False``) accumulate over a step directly.
 
-**Random numbers.** Every batch has a generator of its own, seeded by
-(random_state, epoch, step, batch); the global generators are as before afterwards, and
-a run that was killed goes on to the same weights.
+**Random numbers.** Every batch has its own generator, seeded by (random_state, epoch,
+step, batch); the global ones stay, and a killed run goes on to the same weights.
 """
 
 from __future__ import annotations
@@ -62,8 +61,7 @@ class Epoch:
     number : int
         From 1.
     predict : callable
-        ``predict("train")`` and ``predict("valid")`` give the net's outputs for all
-        patients in evaluation mode.
+        Of ``"train"`` or ``"valid"``: the net's outputs for all, in evaluation mode.
     module : Module
         The net, to be read.
     """
@@ -123,8 +121,8 @@ def fit(
     target : object, optional
         In place of ``loss.target(y)``, for instance with strata.
     valid : (Data, y), optional
-        Patients who decide which epoch counts and when to stop; their loss is
-        computed on all of them, in evaluation mode, after each epoch.
+        Patients who decide which epoch counts and when to stop, by their loss after
+        each epoch (all of them, in evaluation mode).
     valid_loss : Loss, optional
         Where it is another than `loss`.
     hooks : sequence of callable
@@ -132,7 +130,7 @@ def fit(
         history. A hook with ``state_dict`` and ``load_state_dict`` (JSON values) is
         resumed too.
     checkpoint : path, optional
-        A folder. Where it holds a run that was stopped, that run goes on.
+        A folder. A run stopped there goes on; one of another net or cohort is refused.
     checkpoint_every : int
         Epochs between two writings.
     progress : bool
@@ -176,11 +174,13 @@ def fit(
         recipe=recipe,
         hooks=list(hooks),
     )
+    patients = {"training": (data, y)}
     if valid is not None:
         run.valid_data, run.valid_loss = valid[0], valid_loss or loss
         run.valid_target = run.valid_loss.target(valid[1])
-    mark = {**recipe.mark(), "loss": repr(loss), "y": mark_of(np.asarray(y))}
+        patients["validation"] = valid
     path = None if checkpoint is None else Path(checkpoint) / FILE
+    mark = {} if path is None else mark_of(module, recipe, loss, patients)
     with surroundings(recipe, run.device):
         run.train(path, mark, checkpoint_every, progress)
     return run.trained()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from sklearn.pipeline import make_pipeline
 from sarcfeat.estimators import (
     AttentionMIL,
     MeanPoolCox,
-    RegionScores,
     TransformerPool,
 )
 from sarcfeat.exceptions import FewEvents, InvalidInput, NoEvents, SarcfeatWarning
@@ -105,6 +103,9 @@ def test_history_stopping_and_validation_are_honest(data):
     assert len(loss) == model.best_epoch_ + 3 < 40
     assert model.best_epoch_ == int(loss.argmin()) + 1
     assert (model.n_train_, model.n_validation_) == (32, 8)
+    for share, aside in ((0.4, 16), (0.3, 12), (0.5, 20)):
+        asked = AttentionMIL(**{**NET, "epochs": 1}, validation=share).fit(X, y)
+        assert asked.n_validation_ == aside
     with pytest.warns(FewEvents, match=r"too few to set 20% of the patients aside"):
         few = AttentionMIL(**NET).fit(X.iloc[:9], y[:9])
     assert few.n_validation_ == 0
@@ -122,8 +123,10 @@ def test_same_numbers_whatever_the_ceiling_at_prediction(data):
     )
     with pytest.raises(InvalidInput, match=r"A bag of 20 tiles × 4 needs .* MiB"):
         clone(model).set_params(max_bytes=2000).fit(X, y)
+    with pytest.raises(InvalidInput, match=r"A bag of 20 tiles × 4 needs .* MiB"):
+        clone(model).set_params(max_bytes=100_000, attention_width=500).fit(X, y)
     # Several batches a step, where they do not fit together.
-    small = clone(model).set_params(max_bytes=20_000, dropout=0.0, epochs=2)
+    small = clone(model).set_params(max_bytes=200_000, dropout=0.0, epochs=2)
     large = clone(small).set_params(max_bytes=10**9)
     assert np.corrcoef(small.fit(X, y).predict(X), large.fit(X, y).predict(X))[0, 1] > (
         0.99
@@ -147,6 +150,9 @@ def test_fault_041_and_missing_references(model, data):
     assert (risk[:3] == 0).all()
     assert np.ptp(risk[3:]) > 0
     np.testing.assert_array_equal(risk[3:], dropping.predict(X.iloc[3:]))
+    for nobody in (X.iloc[:2], X[["cnn.bag"]].iloc[:1].to_numpy()):
+        with pytest.warns(SarcfeatWarning, match="given the mean risk in training"):
+            assert (dropping.predict(nobody) == 0).all()
 
 
 @pytest.mark.parametrize("model", [MODELS[0], MODELS[3]], ids=["net", "mean"])
@@ -273,6 +279,18 @@ def test_a_study_of_optuna_tunes_it(on_disk):
     assert study.best_params == {"regions": "C"}
 
 
+def test_a_checkpoint_of_other_tiles_is_refused(data, tmp_path):
+    X, y, _ = data
+    model = AttentionMIL(**NET, checkpoint=str(tmp_path), regions=("C",)).fit(X, y)
+    risk = model.predict(X)
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict(X), risk)
+    for other in ({"regions": ("P",)}, {"dropout": 0.5}, {"n_tiles": 5}):
+        with pytest.raises(InvalidInput, match=r"checkpoint of another run: "):
+            clone(model).set_params(**other).fit(X, y)
+    with pytest.raises(InvalidInput, match=r"inputs of training .*; inputs of valid"):
+        clone(model).fit(cohort(seed=1)[0], y)
+
+
 SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
@@ -305,96 +323,3 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
     pd.testing.assert_frame_equal(again.history_, straight.history_)
     for name, value in straight.weights_.items():
         np.testing.assert_array_equal(again.weights_[name], value)
-
-
-def test_region_scores_are_cross_fitted_scaled_and_cut(data):
-    X, y, hazard = data
-    scores = RegionScores(estimator=MeanPoolCox(cv=3, n_lambda=5), cv=4)
-    made = scores.fit_transform(X, y)
-    assert list(made.columns) == [f"dl.DL-{r}" for r in ("C", "P", "R", "CP", "CPR")]
-    assert list(made.columns) == list(scores.get_feature_names_out())
-    np.testing.assert_array_equal(made.min(), -1)
-    np.testing.assert_array_equal(made.max(), 1)
-    np.testing.assert_array_equal(made.median(), scores.cuts_)
-    high = scores.high(made)
-    np.testing.assert_array_equal(high, made.to_numpy() >= scores.cuts_.to_numpy())
-    assert np.corrcoef(made["dl.DL-CP"], hazard)[0, 1] > 0.7
-    assert abs(np.corrcoef(made["dl.DL-R"], hazard)[0, 1]) < 0.5
-    # Out of fold: by hand for one score.
-    by_hand = np.empty(40)
-    seed = int(np.random.RandomState(0).randint(2**31 - 1))
-    for train, test in EventStratifiedKFold(4, random_state=seed).split(X, y):
-        model = MeanPoolCox(regions=("C",), cv=3, n_lambda=5, random_state=seed)
-        by_hand[test] = model.fit(X.iloc[train], y[train]).predict(X.iloc[test])
-    low, top = scores.ranges_.loc["DL-C"]
-    assert (low, top) == (by_hand.min(), by_hand.max())
-    np.testing.assert_allclose(
-        made["dl.DL-C"], 2 * (by_hand - low) / (top - low) - 1, atol=1e-12
-    )
-    whole = scores.transform(X)
-    assert not np.allclose(whole, made)
-    np.testing.assert_array_equal(scores.high(X), whole >= scores.cuts_.to_numpy())
-
-
-def test_scores_of_the_same_patients_are_what_transform_gives(data):
-    X, y, _ = data
-    scores = RegionScores(
-        {"C": ("C",)}, estimator=MeanPoolCox(cv=3, n_lambda=5), cv=None, name="paper"
-    )
-    made = scores.fit_transform(X, y)
-    pd.testing.assert_frame_equal(made, scores.transform(X))
-    assert scores.n_folds_ == 0
-    assert list(made.columns) == ["paper.C"]
-
-
-def test_patients_without_a_region_get_nan_and_are_counted(data):
-    X, y, _ = data
-    X = X.copy()
-    bag = X["cnn.bag"].iloc[0]
-    lacking = BagArray("P0", bag.features, bag.coords, np.full(20, 1, np.uint8), ("C",))
-    X["cnn.bag"] = [lacking, None, *X["cnn.bag"].iloc[2:]]
-    asked = {"DL-C": ("C",), "DL-R": ("R",), "DL-CR": ("C", "R")}
-    scores = RegionScores(asked, estimator=MeanPoolCox(cv=3, n_lambda=5), cv=3)
-    with pytest.warns(SarcfeatWarning, match=r"DL-C: 1 \(P1\); DL-R: 2 \(P0, P1\)"):
-        made = scores.fit_transform(X, y)
-    assert made.iloc[0].isna().tolist() == [False, True, False]
-    assert made.iloc[1].isna().all()
-    assert not made.iloc[2:].isna().any().any()
-    assert scores.missing_.to_dict() == {"DL-C": 1, "DL-R": 2, "DL-CR": 1}
-    high = scores.high(made)
-    assert high.isna().equals(made.isna())
-    with pytest.warns(SarcfeatWarning, match=r"DL-R: 2 \(P0, P1\)"):
-        assert scores.transform(X).iloc[0].isna().tolist() == [False, True, False]
-    with pytest.raises(InvalidInput, match=r"no patient has tiles for DL-X \(X\)"):
-        RegionScores({"DL-X": ("X",)}, estimator=MeanPoolCox()).fit(X, y)
-
-
-@pytest.mark.slow
-def test_attention_scores_are_the_same_for_any_number_of_workers(data, tmp_path):
-    X, y, _ = data
-    model = AttentionMIL(**{**NET, "epochs": 1}, checkpoint=str(tmp_path))
-    made = RegionScores({"DL-C": ("C",)}, estimator=model, cv=2).fit_transform(X, y)
-    found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.glob("*/*/*"))
-    assert found == [f"DL-C/fold-{i}/training.safetensors" for i in range(3)]
-    model.set_params(checkpoint=None)
-    again = RegionScores({"DL-C": ("C",)}, estimator=model, cv=2, n_jobs=2)
-    pd.testing.assert_frame_equal(again.fit_transform(X, y), made, check_exact=True)
-
-
-class Grumbling(MeanPoolCox):
-    """Warns at every fit, wherever it is fitted."""
-
-    def fit(self, X, y):
-        warnings.warn("few tiles here", SarcfeatWarning, stacklevel=2)
-        return super().fit(X, y)
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_what_workers_warn_of_is_told_once(data, n_jobs):
-    X, y, _ = data
-    model = Grumbling(cv=3, n_lambda=5)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        RegionScores({"DL-C": ("C",)}, estimator=model, cv=2, n_jobs=n_jobs).fit(X, y)
-    told = [str(one.message) for one in caught if "few tiles" in str(one.message)]
-    assert told == ["RegionScores, DL-C: few tiles here (and 2 more of its kind)"]

@@ -53,8 +53,8 @@ def test_fault_042_replacement_only_if_asked():
 
 def test_all_tiles_come_in_pieces_within_the_ceiling():
     bags = cohort()
-    data = Bags(bags, n_tiles=30, max_bytes=20_000, width=8)
-    assert data.piece == 20_000 // (8 * (2 * 4 + 10 * 8))
+    data = Bags(bags, n_tiles=30, max_bytes=20_000, held=80)
+    assert data.piece == 20_000 // (8 * (2 * 4 + 80))
     pieces = list(data.pieces(11))
     assert max(map(len, pieces)) == data.piece
     assert torch.equal(torch.cat(pieces), torch.from_numpy(bags[11].features))
