@@ -30,7 +30,8 @@ from benchmarks.stores import (
 from benchmarks.table import arguments, row, write
 from benchmarks.timing import Times, interleaved, measure
 from sarcfeat.store import FeatureStore
-from sarcfeat.store.units import Result, Task, append_results, register_extractor, todo
+from sarcfeat.store.results import append_results
+from sarcfeat.store.units import Result, Task, register_extractor, todo
 
 Rows = list[dict[str, Any]]
 
