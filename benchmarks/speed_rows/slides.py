@@ -22,11 +22,10 @@ import numpy.typing as npt
 from benchmarks.speed_rows.deep import BATCHES, bare_net
 from benchmarks.table import row
 from benchmarks.timing import Times, interleaved
-from sarcfeat.encoders import SlideTiles
+from sarcfeat.encoders import SlideTiles, TissueRule
 from sarcfeat.encoders.tile_quality import fault_of_tile
 from sarcfeat.encoders.tile_reading import lay_out, read_tiles
-from sarcfeat.encoders.tissue import TissueRule
-from sarcfeat.io.slide import open_slide
+from sarcfeat.io import open_slide
 
 SIZE = 224
 THREADS = 2

@@ -19,7 +19,7 @@ from sarcfeat.datasets.population import Population
 from sarcfeat.datasets.simulation_folder import check_whole, is_there, write_manifest
 from sarcfeat.datasets.slide_population import simulate_slide_population
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.io.bag_ref import BagPart, BagRef
+from sarcfeat.io import BagPart, BagRef
 from sarcfeat.io.bagfile import open_bag, write_bag
 from sarcfeat.survival import make_y
 

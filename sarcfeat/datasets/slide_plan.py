@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sarcfeat.io import Regions
 from sarcfeat.io.annotation import shapely_library
-from sarcfeat.io.regions import Regions
 
 __all__ = ["Cells", "SlidePlan", "draw_cells", "plan_slide"]
 

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import chi2, norm
 
-from sarcfeat.metrics.logistic_fit import LogisticFit, fit_logistic
+from sarcfeat.metrics import LogisticFit, fit_logistic
 from sarcfeat.survival import wald_test
 
 __all__ = ["LogisticResult", "firth", "odds_table", "plain"]

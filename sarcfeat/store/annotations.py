@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import AmbiguousImage, InputMissing, InvalidInput
-from sarcfeat.io.annotations import read_annotations
+from sarcfeat.io import derive_regions, named_regions, open_slide, read_annotations
 from sarcfeat.io.isolation import isolated
-from sarcfeat.io.regions import derive_regions, named_regions
-from sarcfeat.io.slide import open_slide
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.files import Parsed
 from sarcfeat.store.identity import canonical_json, digest

@@ -13,9 +13,9 @@ import pandas as pd
 
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import IdentifiableFace, SarcfeatError
+from sarcfeat.io import load_salt
 from sarcfeat.io.isolation import isolated
 from sarcfeat.io.plain_dicom import is_dicom
-from sarcfeat.io.salt import load_salt
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.derived_masks import Drawn, Making, on_images, propagated

@@ -12,7 +12,7 @@ import pandas as pd
 
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import LeakageError
-from sarcfeat.io.bag_ref import BagPart, BagRef
+from sarcfeat.io import BagPart, BagRef
 from sarcfeat.store.cohorts import Members
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.features import BAG, Catalogue, Request, choose_extractor

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sarcfeat.io import Regions
 from sarcfeat.io.bagfile import FORMAT, bag_checksum, write_bag
 from sarcfeat.io.hdf5 import HDF5Bag
-from sarcfeat.io.regions import Regions
 from sarcfeat.store.annotations import regions_of
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.slide_sources import Place

@@ -19,10 +19,8 @@ from sarcfeat.exceptions import (
     WorkerDied,
     WorkerTimedOut,
 )
-from sarcfeat.io.dicom import Series
+from sarcfeat.io import Pseudonyms, Series, load_salt
 from sarcfeat.io.isolation import isolated
-from sarcfeat.io.pseudonyms import Pseudonyms
-from sarcfeat.io.salt import load_salt
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.dicom_volumes import (
     FOLDER,

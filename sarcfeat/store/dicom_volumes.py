@@ -14,7 +14,8 @@ from typing import Any
 
 from sarcfeat._validation import listed
 from sarcfeat.exceptions import IdentifiableFace, InputRepaired, InvalidInput
-from sarcfeat.io.dicom import Series, find_series, read_head, read_series
+from sarcfeat.io import Series, find_series, read_series
+from sarcfeat.io.dicom import read_head
 from sarcfeat.io.dicom_tags import KEEP
 from sarcfeat.io.dicom_values import day_of
 from sarcfeat.io.isolation import isolated

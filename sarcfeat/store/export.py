@@ -17,7 +17,7 @@ import pandas as pd
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput
-from sarcfeat.io.bag_ref import BagRef
+from sarcfeat.io import BagRef
 from sarcfeat.store.bag_blocks import reference_text
 from sarcfeat.store.identity import canonical_json, file_sha256
 from sarcfeat.store.matrix import Matrix

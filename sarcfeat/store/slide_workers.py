@@ -20,9 +20,9 @@ from sarcfeat.exceptions import (
     WorkerDied,
     WorkerTimedOut,
 )
+from sarcfeat.io import Regions
 from sarcfeat.io.bagfile import FORMAT, bag_checksum, write_bag
 from sarcfeat.io.isolation import isolated_each
-from sarcfeat.io.regions import Regions
 from sarcfeat.store.bag_intake import COORDS, make_bag
 from sarcfeat.store.identity import canonical_json, file_sha256
 from sarcfeat.store.inbox import FULL, RunFolder, disk_full

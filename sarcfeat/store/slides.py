@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sarcfeat.exceptions import AmbiguousImage
+from sarcfeat.io import open_slide
 from sarcfeat.io.isolation import isolated
-from sarcfeat.io.slide import open_slide
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.files import Parsed
 from sarcfeat.store.identity import canonical_json, digest, file_sha256
