@@ -17,13 +17,13 @@ from sarcfeat.estimators._cox_checks import CoxChecks
 from sarcfeat.estimators._cox_outcome import CoxRows, cox_rows
 from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._firth_hazard import FirthHazard, fit_firth
-from sarcfeat.estimators._hazard_table import hazard_table
 from sarcfeat.estimators._matrix import (
     feature_names,
     fit_matrix,
     independent_columns,
 )
 from sarcfeat.estimators._row_columns import Column, design_of
+from sarcfeat.estimators.hazard_table import hazard_table
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.metrics import Concordance, concordance
 from sarcfeat.survival import (

@@ -17,7 +17,6 @@ from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._classes import two_classes
 from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._fittable_columns import fittable_columns
-from sarcfeat.estimators._hazard_table import few_events_note
 from sarcfeat.estimators._logistic_inference import (
     LogisticResult,
     firth,
@@ -29,6 +28,7 @@ from sarcfeat.estimators._matrix import (
     fit_matrix,
     predict_matrix,
 )
+from sarcfeat.estimators.hazard_table import few_events_note
 from sarcfeat.exceptions import (
     InvalidInput,
     NotConverged,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sarcfeat.estimators._hazard_table import FEW_EVENTS, few_events_note
+from sarcfeat.estimators.hazard_table import FEW_EVENTS, few_events_note
 
 __all__ = [
     "ADJUSTMENTS",
