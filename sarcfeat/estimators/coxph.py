@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._cox_checks import CoxChecks
 from sarcfeat.estimators._cox_outcome import CoxRows, cox_rows
-from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._firth_hazard import FirthHazard, fit_firth
 from sarcfeat.estimators._matrix import (
     feature_names,
@@ -23,6 +22,7 @@ from sarcfeat.estimators._matrix import (
     independent_columns,
 )
 from sarcfeat.estimators._row_columns import Column, design_of
+from sarcfeat.estimators.display_ranges import display_ranges
 from sarcfeat.estimators.hazard_table import hazard_table
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.metrics import Concordance, concordance

@@ -12,13 +12,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
-from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._matrix import (
     feature_names,
     fit_matrix,
     independent_columns,
     predict_matrix,
 )
+from sarcfeat.estimators.display_ranges import display_ranges
 from sarcfeat.estimators.hazard_table import hazard_table
 from sarcfeat.exceptions import (
     InvalidInput,

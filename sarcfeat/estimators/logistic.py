@@ -15,7 +15,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sarcfeat._validation import Interval, StrOptions, check_params, listed
 from sarcfeat.estimators._classes import two_classes
-from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._fittable_columns import fittable_columns
 from sarcfeat.estimators._logistic_inference import (
     LogisticResult,
@@ -28,6 +27,7 @@ from sarcfeat.estimators._matrix import (
     fit_matrix,
     predict_matrix,
 )
+from sarcfeat.estimators.display_ranges import display_ranges
 from sarcfeat.estimators.hazard_table import few_events_note
 from sarcfeat.exceptions import (
     InvalidInput,

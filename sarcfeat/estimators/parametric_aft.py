@@ -12,13 +12,13 @@ from scipy.stats import chi2, norm
 from sklearn.base import BaseEstimator
 
 from sarcfeat._validation import Interval, StrOptions, check_params
-from sarcfeat.estimators._display_ranges import display_ranges
 from sarcfeat.estimators._fittable_columns import fittable_columns
 from sarcfeat.estimators._matrix import (
     feature_names,
     fit_matrix,
     predict_matrix,
 )
+from sarcfeat.estimators.display_ranges import display_ranges
 from sarcfeat.estimators.hazard_table import few_events_note
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.survival import (

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sarcfeat._validation import listed, pick
 from sarcfeat.estimators import ParametricAFT
-from sarcfeat.estimators._display_ranges import display_ranges
+from sarcfeat.estimators.display_ranges import display_ranges
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.nomogram.axes import Axis, axes_of
 from sarcfeat.nomogram.terms import Term, terms_of, terms_of_pipeline
