@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from sarcfeat._validation import Interval, StrOptions, check_params
-from sarcfeat.estimators._bag_column import bag_references, refuse_missing, with_tiles
+from sarcfeat.estimators.bag_column import bag_references, refuse_missing, with_tiles
 from sarcfeat.exceptions import FewEvents, InvalidInput
 from sarcfeat.splits import EventStratifiedKFold
 from sarcfeat.survival import (

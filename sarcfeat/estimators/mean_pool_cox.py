@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from sarcfeat._validation import HasMethods, Interval, StrOptions, check_params
-from sarcfeat.estimators._bag_column import bag_references, refuse_missing, with_tiles
+from sarcfeat.estimators.bag_column import bag_references, refuse_missing, with_tiles
 from sarcfeat.estimators.ridge_cox import RidgeCox
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.survival import (

@@ -17,10 +17,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import HasMethods, Interval, check_params, is_frame, listed
-from sarcfeat.estimators._bag_column import bag_references, with_tiles
 from sarcfeat.estimators._event_folds import event_folds, refuse_partial
 from sarcfeat.estimators._region_fits import fit_held_out, predict_alone, tell
 from sarcfeat.estimators.attention_mil import AttentionMIL
+from sarcfeat.estimators.bag_column import bag_references, with_tiles
 from sarcfeat.exceptions import InvalidInput, NothingSelected, SarcfeatWarning
 from sarcfeat.survival import check_y, make_y
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sarcfeat._validation import listed, pick
-from sarcfeat.estimators._bag_column import bag_references
+from sarcfeat.estimators.bag_column import bag_references
 from sarcfeat.exceptions import InvalidInput
 
 __all__ = ["attention_table", "extreme_tiles"]
