@@ -80,23 +80,28 @@ class HDF5Bag:
             return self._told_side() or _usual_step(self.corners())
         if self.um != 1.0:
             return LEGACY_UM
-        for name in ("tile_size_um", "tile_size"):
-            if name in self.told:
-                return float(self.told[name])
-        return _usual_step(self.corners())
+        told = _number(self.told, "tile_size_um") or _number(self.told, "tile_size")
+        return told or _usual_step(self.corners())
 
     def _told_side(self) -> float | None:
         """Return the side in pixels of level 0 as TRIDENT or CLAM wrote it."""
-        if "patch_size_level0" in self.told:
-            return float(self.told["patch_size_level0"])
-        if not {"patch_size", "downsample"} <= set(self.told):
-            return None
+        side = _number(self.told, "patch_size_level0")
+        size = _number(self.told, "patch_size")
+        coarser = _number(self.told, "downsample")
+        if side is not None or size is None or coarser is None:
+            return side
         # Pixels of the level that CLAM read, and how much coarser that level is.
-        coarser = float(
-            self.told["downsample"].strip("[]()").replace(",", " ").split()[0]
-        )
-        extra = float(self.told.get("custom_downsample", "1"))
-        return float(self.told["patch_size"]) * coarser * extra
+        return size * coarser * (_number(self.told, "custom_downsample") or 1.0)
+
+
+def _number(told: dict[str, str], key: str) -> float | None:
+    """Return an attribute's number, or the first of several; None where it is none."""
+    words = told.get(key, "").strip("[]()").replace(",", " ").split()
+    try:
+        number = float(words[0])
+    except (IndexError, ValueError):
+        return None
+    return number if np.isfinite(number) and number > 0 else None
 
 
 def _usual_step(places: Array) -> float | None:
@@ -192,8 +197,7 @@ def _unit(bag: HDF5Bag) -> float:
     unit = bag.told.get("unit")
     if unit == "um":
         return 1.0
-    told = bag.told.get("tile_size")
-    step = _usual_step(bag.corners()) if told is None else float(told)
+    step = _number(bag.told, "tile_size") or _usual_step(bag.corners())
     if unit is None and step is not None and round(step) == LEGACY_PX:
         return LEGACY_UM / LEGACY_PX
     raise InvalidInput(

@@ -45,9 +45,12 @@ def tifffile_reads_better(path: str | PathLike[str]) -> bool:
     grey of 16 bits it reads wrongly.
     """
     with _opened(fspath(path)) as file:
-        first = file.pages[0]
-        wide = first.dtype is not None and first.dtype.itemsize > 1
-        return bool(file.is_ome or first.subifds or wide)
+        try:
+            first = file.pages[0]
+            wide = first.dtype is not None and first.dtype.itemsize > 1
+            return bool(file.is_ome or first.subifds or wide)
+        except _broken() as error:
+            raise _unreadable(fspath(path), error) from error
 
 
 def private_tags(path: str, codes: Sequence[int]) -> dict[int, str]:
@@ -65,9 +68,13 @@ def _opened(path: str) -> Any:
     try:
         return tifffile.TiffFile(path)
     except _broken() as error:
-        raise InputCorrupt(
-            f"{path} cannot be read as a TIFF: {error}. Copy it again from its source."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> InputCorrupt:
+    return InputCorrupt(
+        f"{path} cannot be read as a TIFF: {error}. Copy it again from its source."
+    )
 
 
 def _broken() -> tuple[type[Exception], ...]:
@@ -147,10 +154,7 @@ class TiffSource:
             raise
         except _broken() as error:
             self.close()
-            raise InputCorrupt(
-                f"{self.path} cannot be read as a TIFF: {error!r}. Copy it again from "
-                "its source."
-            ) from error
+            raise _unreadable(self.path, error) from error
         self.found = {
             f"tiff.{name}": str(first.tags[name].value)
             for name in ("Make", "Model")

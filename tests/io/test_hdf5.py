@@ -81,6 +81,8 @@ def test_trident_over_patches_of_clam(tmp_path):
     told = {"patch_size": 256, "patch_level": 1, "downsample": (4.0, 4.0)}
     path = grown(tmp_path / "a.h5", coords, features(16), {"coords": told})
     assert open_hdf5(path).side() == 1024.0
+    grown(path, coords, features(16), {"coords": {"patch_size_level0": "None"}})
+    assert open_hdf5(path).side() == 999.0
     told["custom_downsample"] = 2
     grown(path, coords, features(16), {"coords": told})
     assert open_hdf5(path).side() == 2048.0
