@@ -43,7 +43,8 @@ class ExternalValidation(Printed):
     table : DataFrame
         One row a model and cohort: ``model, cohort, how`` (apparent or external), ``n,
         events, c_index, ci_low, ci_high`` and, with a horizon, ``calibration_slope,
-        slope_low, slope_high, observed, expected``.
+        slope_low, slope_high, observed, expected`` and, where these are missing,
+        ``why``.
     differences : DataFrame
         ``cohort, a, b, delta, ci_low, ci_high, p, p_adjusted`` of the c-indices, by the
         paired bootstrap; Holm within a cohort.
@@ -192,9 +193,16 @@ def external_validation(
             if at is not None:
                 one = _calibrated(event[here], time[here], survival[here], model, at)
                 row |= _told(one)
-                if one is not None:
+                if isinstance(one, str):
+                    notes.append(f"{model!r} in {name!r}: no calibration, for {one}.")
+                else:
                     calibrations[(model, name)] = one
             rows.append(row)
+        if np.isnan(found.c_index):
+            notes.append(
+                f"{name!r} ({int(here.sum())} patients, {int(event[here].sum())} "
+                "events): no c-index, for no two patients can be compared."
+            )
         differences += _differences(
             name, event[here], time[here], risk[here], n_bootstrap, level, random_state
         )
@@ -230,26 +238,30 @@ def _calibrated(
     survival: pd.DataFrame,
     model: str,
     at: float,
-) -> SurvivalCalibration | None:
-    """Return the calibration, or nothing where it cannot be told."""
-    if model not in survival or at > time.max() or event.sum() < 2:
-        return None
+) -> SurvivalCalibration | str:
+    """Return the calibration, or why there is none."""
+    if model not in survival:
+        return "the model predicts a risk and no survival at times of one's choice"
+    if at > time.max():
+        return f"follow-up ends at {time.max():g}, before {at:g}"
+    if event.sum() < 2:
+        return f"there are fewer than 2 events ({int(event.sum())})"
     predicted = survival[model].to_numpy(float)
     if np.ptp(predicted) == 0:
-        return None
+        return "the model predicts the same for every patient"
     try:
         return survival_calibration(event, time, predicted, at)
-    except InvalidInput:
+    except InvalidInput as error:
         # Too few distinct predictions for a smooth curve.
-        return None
+        return str(error).rstrip(".")
 
 
-def _told(one: SurvivalCalibration | None) -> dict[str, float]:
+def _told(one: SurvivalCalibration | str) -> dict[str, float | str]:
     names = ("calibration_slope", "slope_low", "slope_high", "observed", "expected")
-    if one is None:
-        return dict.fromkeys(names, NAN)
+    if isinstance(one, str):
+        return {**dict.fromkeys(names, NAN), "why": one}
     found = (one.slope, one.slope_low, one.slope_high, one.observed, one.expected)
-    return dict(zip(names, found, strict=True))
+    return {**dict(zip(names, found, strict=True)), "why": ""}
 
 
 def _differences(

@@ -7,8 +7,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
 from sarcfeat import CoxPH, make_y
+from sarcfeat.estimators import SurvivalSVM
 from sarcfeat.evaluate import cox_table, external_validation, prognostic_table
-from sarcfeat.exceptions import InvalidInput, UnknownName
+from sarcfeat.exceptions import InvalidInput, NoComparablePairs, UnknownName
 from sarcfeat.metrics import bootstrap_concordance_difference, concordance
 from sarcfeat.survival import gray_test, kaplan_meier, logrank
 
@@ -172,6 +173,29 @@ def test_models_are_fitted_on_the_training_patients_alone(study):
     )
     assert (pair["delta"], pair["p"]) == (same.delta, same.p)
     assert found.formatted().columns.tolist() == ["model", "training", "here", "there"]
+
+
+def test_a_calibration_that_cannot_be_told_says_why():
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame({"size": rng.normal(size=90)})
+    cohort = pd.Series(np.repeat(["training", "short", "silent"], 30))
+    y = make_y(np.ones(90), rng.exponential(500 * np.exp(-X["size"])).clip(1, 900))
+    y["time"][30:60] = np.minimum(y["time"][30:60], 50)
+    y["event"][60:] = False
+    models = {"cox": CoxPH(), "svm": SurvivalSVM(random_state=0)}
+    with pytest.warns(NoComparablePairs):
+        found = external_validation(
+            models, X, y, cohort, train="training", at=100, n_bootstrap=2
+        )
+    why = found.table.set_index(["model", "cohort"])["why"]
+    known = found.table.set_index(["model", "cohort"])["calibration_slope"].notna()
+    assert known[known].index.tolist() == [("cox", "training")]
+    assert why["cox", "training"] == ""
+    assert why["cox", "short"] == "follow-up ends at 50, before 100"
+    assert why["cox", "silent"] == "there are fewer than 2 events (0)"
+    assert "predicts a risk and no survival" in why["svm", "training"]
+    assert "'cox' in 'short': no calibration, for follow-up ends" in str(found.notes)
+    assert "'silent' (30 patients, 0 events): no c-index" in str(found.notes)
 
 
 def test_a_cohort_that_is_none_is_named(study):
