@@ -90,3 +90,26 @@ def test_only_plots_imports_matplotlib():
             for alias in node.names
         ]
         assert not [n for n in names if n.split(".")[0] == "matplotlib"], path
+
+
+def foreign_secrets(path, text=None):
+    """Return what a file imports from behind an underscore of another stage."""
+    for node in ast.walk(ast.parse(text or path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        package, *inside = node.module.split(".")
+        if package != "sarcfeat" or len(inside) < 2 or inside[0] == stage_of(path):
+            continue
+        names = [*inside, *(alias.name for alias in node.names)]
+        if any(name.startswith("_") for name in names):
+            yield f"{path.relative_to(ROOT)}:{node.lineno} imports {node.module}"
+
+
+def test_what_has_an_underscore_stays_within_its_stage():
+    assert not [found for path in FILES for found in foreign_secrets(path)]
+
+
+def test_the_law_sees_secrets_of_other_stages_and_not_its_own():
+    text = "from sarcfeat.nets._core import fit\nfrom sarcfeat.io.mask import _read\n"
+    assert len(list(foreign_secrets(ROOT / "store" / "masks.py", text))) == 2
+    assert len(list(foreign_secrets(ROOT / "io" / "mask.py", text))) == 1
