@@ -113,7 +113,7 @@ def external_validation(
     X : DataFrame, one row a patient
     y : structured array (event, time)
     cohort : Series
-        Each patient's cohort, indexed as X.
+        Each patient's cohort, indexed as X; a categorical keeps its own order.
     train : str
         The cohort to fit on. Its own figures are apparent: too good.
     at : float, optional
@@ -156,7 +156,10 @@ def external_validation(
             "cohort must give every patient of X one cohort, in the order of X."
         )
     labels = cohort.astype(str)
-    names = list(dict.fromkeys([pick(train, sorted(set(labels)), "cohort"), *labels]))
+    own = isinstance(cohort.dtype, pd.CategoricalDtype)
+    order = [c for c in cohort.cat.categories if (cohort == c).any()] if own else labels
+    names = [pick(train, sorted(set(labels)), "cohort")]
+    names += [str(name) for name in dict.fromkeys(order) if str(name) != train]
     mine = (labels == train).to_numpy()
     fitted, notes = {}, []
     for name, model in models.items():

@@ -127,16 +127,17 @@ def interval_text(value: float, low: float, high: float, digits: int = 2) -> str
 
 
 def ratio_text(ratio: float, low: float, high: float) -> str:
-    """Write a hazard ratio with its interval; one without is a reference level's.
+    """Write a hazard ratio with its interval; 1 without one is a reference level's.
 
     Examples
     --------
-    >>> ratio_text(2.1, 1.34, 3.29), ratio_text(1.0, float("nan"), float("nan"))
-    ('2.10 (1.34 to 3.29)', '1 (reference)')
+    >>> nan = float("nan")
+    >>> ratio_text(2.1, 1.34, 3.29), ratio_text(1, nan, nan), ratio_text(2.1, nan, nan)
+    ('2.10 (1.34 to 3.29)', '1 (reference)', '2.10')
     """
-    if np.isnan(ratio):
-        return ""
-    return "1 (reference)" if np.isnan(low) else interval_text(ratio, low, high)
+    if ratio == 1 and np.isnan(low) and np.isnan(high):
+        return "1 (reference)"
+    return interval_text(ratio, low, high)
 
 
 def p_text(value: float) -> str:

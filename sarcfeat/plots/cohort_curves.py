@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cohort_curves"]
 
-TITLE = 56.0  # points between the axes and the cohort's name
+# Points between the axes and the cohort's name: the legend with its p stands there.
+TITLE, LINE = 24.0, 16.0
 
 
 def cohort_curves(
@@ -77,7 +78,8 @@ def cohort_curves(
         mine = there & (cohort == name).to_numpy()
         _column(axes[:, column], outcome[mine], groups[mine], time_unit)
         # Above the legend, which stands on the axes where there is no room within.
-        axes[0, column].set_title(f"{name} (n = {int(mine.sum())})", pad=TITLE)
+        pad = TITLE + LINE * groups[there].nunique()
+        axes[0, column].set_title(f"{name} (n = {int(mine.sum())})", pad=pad)
     return np.asarray(axes)
 
 

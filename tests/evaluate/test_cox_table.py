@@ -98,3 +98,13 @@ def test_what_cannot_be_is_refused(cohort):
     holes.loc["P80":, "chemo"] = np.nan
     with pytest.raises(InvalidInput, match="No patient has all of age, chemo"):
         cox_table(holes, y, multivariable=["age", "chemo"])
+
+
+def test_a_firth_ratio_without_an_interval_is_no_reference(cohort):
+    X, y = cohort
+    found = cox_table(X[["age"]].assign(sex=["m", "f"] * (len(X) // 2)), y)
+    found.table[["firth_hr", "firth_ci_low", "firth_ci_high"]] = np.nan
+    found.table.loc[0, "firth_hr"] = 2.5
+    text = found.formatted()
+    assert text.loc[0, "Firth HR (95% CI)"] == "2.50"
+    assert text["HR (95% CI)"].tolist()[1] == "1 (reference)"

@@ -139,6 +139,19 @@ def chain(*names):
     )
 
 
+def test_cohorts_are_told_in_their_own_order(study):
+    X, outcomes, cohort = study
+    mfs = outcomes["mfs"]
+    y = make_y(mfs["event"] == 1, mfs["time"])
+    names = sorted(set(cohort), reverse=True)
+    where = pd.Series(pd.Categorical(cohort, names), cohort.index)
+    found = external_validation(
+        {"size": chain("size_mm")}, X, y, where, train="training", n_bootstrap=2
+    )
+    told = ["training", *(name for name in names if name != "training")]
+    assert list(found.formatted().columns[1:]) == told
+
+
 def test_models_are_fitted_on_the_training_patients_alone(study):
     X, outcomes, cohort = study
     data = X.assign(high=(X["score"] == "high").astype(float)).drop(columns="score")
