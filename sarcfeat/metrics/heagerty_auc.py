@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcfeat.metrics.case_weights import check_marker
+from sarcfeat.metrics.horizons import check_horizons
 from sarcfeat.survival import make_y
 
 __all__ = ["heagerty_auc"]
@@ -33,12 +34,17 @@ def heagerty_auc(
     Returns
     -------
     float
-        NaN where nobody, or everybody, has the event by `at`.
+        NaN where nobody, or everybody, has the event by `at`, and past the follow-up.
 
     Raises
     ------
     InvalidInput
-        A risk that is NaN, or lengths that differ.
+        A risk that is NaN, lengths that differ, or a horizon that is not above 0.
+
+    Warns
+    -----
+    PastFollowUp
+        Nobody is followed beyond `at`.
 
     References
     ----------
@@ -52,6 +58,8 @@ def heagerty_auc(
     """
     y = make_y(event, time, zero="keep")
     marker = check_marker(risk, len(y))
+    if not check_horizons(at, float(y["time"].max(initial=0.0)))[1].all():
+        return float("nan")
     above = marker > np.unique(marker)[:, None]
     found = _survival(y, np.vstack([above, np.ones(len(y), dtype=bool)]), at)
     share, overall = above.mean(axis=1), float(found[-1])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics.case_weights import CaseWeights, check_marker
 from sarcfeat.survival import make_y
 
@@ -52,6 +53,11 @@ def time_dependent_roc(
     -------
     TimeDependentROC
 
+    Raises
+    ------
+    InvalidInput
+        Nobody had the event by then, or nobody is followed beyond.
+
     Examples
     --------
     >>> event, time = [1, 1, 0, 1, 0], [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -62,6 +68,13 @@ def time_dependent_roc(
     marker = check_marker(risk, len(y))
     weights = CaseWeights(y["event"].astype(np.int64), y["time"], 1, convention, None)
     case, control, _ = weights.at(at)
+    if not (case.sum() > 0 and control.sum() > 0):
+        by_then = int((y["event"] & (y["time"] <= at)).sum())
+        raise InvalidInput(
+            f"A ROC curve at {at:g} needs patients with the event by then and patients "
+            f"followed beyond; there are {by_then} and {int((y['time'] > at).sum())}. "
+            "Choose another time."
+        )
     order = np.argsort(-marker, kind="stable")
     falling = marker[order]
     last = np.r_[falling[1:] != falling[:-1], True]

@@ -201,3 +201,13 @@ def test_heagertys_area_without_censoring_is_the_plain_auc():
     found = heagerty_auc(event, time, risk, horizons[1])
     assert found == pytest.approx(delong(time <= horizons[1], risk).auc)
     assert np.isnan(heagerty_auc(event, time, risk, 0.01))
+
+
+def test_fault_073_a_curve_past_the_follow_up_says_so():
+    event, time, risk = [1, 1, 0, 1, 0], [1.0, 2.0, 3.0, 4.0, 5.0], [5, 1, 2, 4, 3]
+    with pytest.warns(PastFollowUp, match="beyond the last follow-up"):
+        assert np.isnan(heagerty_auc(event, time, risk, 9.0))
+    with pytest.raises(InvalidInput, match=r"at 9 needs .*there are 3 and 0"):
+        time_dependent_roc(event, time, risk, 9.0)
+    with pytest.raises(InvalidInput, match=r"at 0\.5 needs .*there are 0 and 5"):
+        time_dependent_roc(event, time, risk, 0.5)
