@@ -146,7 +146,7 @@ def tissue_groups(share: npt.ArrayLike) -> npt.NDArray[np.str_]:
     """Sort tiles by their share of tissue: A, B, C or D.
 
     A: more than 80 %. B: from 10 to 80 %, both included. C: more than nothing and
-    less than 10 %. D: nothing. Shares are taken to four decimals.
+    less than 10 %. D: nothing. Shares are taken to six decimals.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def tissue_groups(share: npt.ArrayLike) -> npt.NDArray[np.str_]:
     >>> tissue_groups([1.0, 0.81, 0.8, 0.1, 0.09, 0.0]).tolist()
     ['A', 'A', 'B', 'B', 'C', 'D']
     """
-    f = np.round(np.asarray(share, np.float64), 4)
+    f = np.round(np.asarray(share, np.float64), 6)
     if not ((f >= 0) & (f <= 1)).all():
         raise InvalidInput("a share of tissue lies outside 0 to 1.")
     return np.select([f > 0.8, f >= 0.1, f > 0], ["A", "B", "C"], "D").astype("U1")

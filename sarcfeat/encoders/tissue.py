@@ -238,8 +238,8 @@ def _share(
         - _at(table, stop[:, 1], start[:, 0])
         + _at(table, start[:, 1], start[:, 0])
     )
-    # Four decimals: what is said to be 10 % is not 9.99999 % for its last bit.
-    return np.clip(np.round(area * (scale / side) ** 2, 4), 0.0, 1.0)
+    # Six decimals: what is said to be 10 % is not 9.9999999 % for its last bit.
+    return np.clip(np.round(area * (scale / side) ** 2, 6), 0.0, 1.0)
 
 
 def _at(table: npt.NDArray[np.int32], y: Floats, x: Floats) -> Floats:

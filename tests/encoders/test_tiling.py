@@ -8,7 +8,7 @@ from sarcfeat.exceptions import InvalidInput
 
 
 def test_the_borders_of_the_tissue_groups():
-    share = [1, 0.8001, 0.8, 0.79999, 0.1, 0.0999, 0.0001, 0.00001, 0]
+    share = [1, 0.80001, 0.8, 0.79999, 0.1, 0.09999, 0.00001, 1e-9, 0]
     assert "".join(tissue_groups(share)) == "AABBBCCDD"
     assert "".join(tissue_groups(np.float32([0.8, 0.1]))) == "BB"
     with pytest.raises(InvalidInput, match="outside 0 to 1"):

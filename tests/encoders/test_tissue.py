@@ -66,7 +66,7 @@ def test_the_share_of_a_square_is_its_area_within_the_mask(seed, side, scale):
         tall = min(corner[1] + side, (i + 1) * scale) - max(corner[1], i * scale)
         inside += mask[i, j] * max(wide, 0) * max(tall, 0)
     assert found.share(corner[None], side)[0] == pytest.approx(
-        inside / side**2, abs=1e-4
+        inside / side**2, abs=1e-6
     )
     assert 0 <= found.ink_share(corner[None], side)[0] <= 1
 
