@@ -103,8 +103,9 @@ class KaplanMeier:
         height = np.r_[1.0, self.survival[inside]]
         areas = height * np.diff(edges)
         after = np.cumsum(areas[::-1])[::-1][1:]
-        variance = (after**2 * _greenwood(self.n_risk, self.n_event)[inside])[after > 0]
-        return float(areas.sum()), float(np.sqrt(variance.sum()))
+        there = after > 0  # nothing is left once everybody had the event
+        spread = _greenwood(self.n_risk, self.n_event)[inside][there]
+        return float(areas.sum()), float(np.sqrt(after[there] ** 2 @ spread))
 
     def _step(
         self, values: Floats, times: npt.ArrayLike, before: float, extend: bool

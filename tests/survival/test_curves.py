@@ -71,6 +71,9 @@ def test_restricted_mean_is_the_area():
     mean, error = kaplan_meier([1, 1, 0], [2.0, 4.0, 6.0]).restricted_mean(5)
     assert mean == pytest.approx(2 + 2 * 2 / 3 + 1 / 3)
     assert error > 0
+    # All had the event before: R's survfit(...), rmean=6.
+    mean, error = kaplan_meier([1, 1, 1], [2.0, 4.0, 5.0]).restricted_mean(6)
+    assert (mean, error) == (pytest.approx(11 / 3), pytest.approx(0.7200823))
 
 
 def test_curve_refuses():
