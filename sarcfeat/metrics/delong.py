@@ -26,7 +26,8 @@ class AUC:
     auc : float
         0.5 is chance; ties count half.
     se, ci_low, ci_high : float
-        DeLong's standard error; the interval is cut at 0 and 1.
+        DeLong's standard error; the interval is cut at 0 and 1. NaN where one patient
+        alone has, or has not, the outcome.
     n_positive, n_negative : int
         Patients with and without the outcome.
     influence : ndarray of shape (n_patients,)
@@ -183,7 +184,7 @@ def delong_unpaired(a: AUC, b: AUC, *, level: float = 0.95) -> AUCDifference:
     delta = a.auc - b.auc
     if not se > 0:
         nan = float("nan")
-        return AUCDifference(delta, se, delta, delta, nan, nan, nan)
+        return AUCDifference(delta, se, delta - se, delta + se, nan, nan, nan)
     df = (va + vb) ** 2 / (va**2 / (na - 1) + vb**2 / (nb - 1))
     half = float(student.ppf((1 + level) / 2, df)) * se
     statistic = delta / se
@@ -203,6 +204,7 @@ def _influence(y: npt.NDArray[np.bool_], score: Floats) -> tuple[float, Floats]:
     auc = float(placement[y].mean())
     influence = placement - auc
     for rows, size in ((y, m), (~y, n)):
-        spread = np.sqrt(size * (size - 1)) if size > 1 else np.inf
+        # Of one patient nobody knows how far another would lie.
+        spread = np.sqrt(size * (size - 1)) if size > 1 else np.nan
         influence[rows] = influence[rows] / spread
     return auc, np.asarray(influence)

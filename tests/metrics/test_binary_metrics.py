@@ -58,6 +58,17 @@ def test_a_monotone_transform_leaves_the_auc(seed):
     assert delong(y, -p).auc == pytest.approx(1 - first.auc)
 
 
+@pytest.mark.parametrize("y", [[0, 0, 1, 0, 0], [1, 1, 0, 1, 1]])
+def test_one_patient_of_a_class_gives_no_error_of_the_area(y):
+    # As pROC's var(), which is NA: the error of the lone patient's part is unknown.
+    score = [0.1, 0.4, 0.5, 0.3, 0.8]
+    found = delong(y, score)
+    assert found.auc in (0.75, 0.25)
+    assert np.isnan([found.se, found.ci_low, found.ci_high]).all()
+    apart = delong_unpaired(found, delong([0, 0, 1, 1], [1, 3, 2, 4]))
+    assert np.isnan([apart.se, apart.ci_low, apart.ci_high, apart.p]).all()
+
+
 def test_delong_of_one_score_with_itself_is_no_difference():
     y, p, noisy = scored()
     test = delong_test(y, p, p)

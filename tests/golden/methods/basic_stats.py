@@ -303,10 +303,15 @@ def _readers(frame):
         "kappa_psych": {
             "unweighted": plain.value,
             "weighted_quadratic": weighted.value,
-            "ci": [
-                [plain.lower, plain.value, plain.upper],
-                [weighted.value - half, weighted.value, weighted.value + half],
-            ],
+            # psych cuts the limits at 1.
+            "ci": np.clip(
+                [
+                    [plain.lower, plain.value, plain.upper],
+                    [weighted.value - half, weighted.value, weighted.value + half],
+                ],
+                -1,
+                1,
+            ),
         },
         "kappa_irr": irr,
         "fleiss_kappa": {"kappa": fleiss.value, "z": fleiss.statistic, "p": fleiss.p},
