@@ -65,7 +65,7 @@ class AttentionMIL(BagModel):
     progress : bool
         Show a bar.
     random_state : int, RandomState or None
-        Same number, same bits.
+        Same number, same bits on a CPU with as many threads.
 
     Attributes
     ----------

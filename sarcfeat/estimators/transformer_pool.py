@@ -64,7 +64,7 @@ class TransformerPool(BagModel):
     progress : bool
         Show a bar.
     random_state : int, RandomState or None
-        Same number, same bits.
+        Same number, same bits on a CPU with as many threads.
 
     Attributes
     ----------

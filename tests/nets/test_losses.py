@@ -42,6 +42,36 @@ def test_cox_loss_is_the_kernels_likelihood_and_gradient(ties, stratified):
     )
 
 
+# coxph(Surv(time, event) ~ x [+ strata(s)], ties =, init = 0.7, iter.max = 0) of R's
+# survival: the log-likelihood, and the martingale residuals of the first six.
+TIMES = [1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6, 7, 7]
+EVENTS = [1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 0, 1, 1, 0]
+IN_R = {
+    "efron": (
+        *(-46.8955990941, -28.1716295885),
+        [0.820256, 0.801749, 0.932540, -0.029656, 0.954116, 0.881120],
+    ),
+    "breslow": (
+        *(-47.9906724003, -28.6040247050),
+        [0.743873, 0.717501, 0.903873, -0.027458, 0.944132, 0.855251],
+    ),
+}
+
+
+@pytest.mark.parametrize("ties", IN_R)
+def test_cox_loss_of_heavy_ties_is_rs(ties):
+    whole, stratified, residuals = IN_R[ties]
+    x = np.round(np.sin(np.arange(1, 25)) * 2, 2)
+    eta = torch.tensor(0.7 * x, requires_grad=True)
+    y, loss, n = make_y(EVENTS, TIMES), CoxLoss(ties), sum(EVENTS)
+    value = loss(eta, loss.target(y))
+    value.backward()
+    assert value.item() * n == pytest.approx(-whole, abs=1e-9)
+    np.testing.assert_allclose(-eta.grad[:6] * n, residuals, atol=1e-6)
+    value = loss(eta, loss.target(y, np.tile([1, 2, 3], 8)))
+    assert value.item() * n == pytest.approx(-stratified, abs=1e-9)
+
+
 @pytest.mark.filterwarnings("ignore:.*keyword-only")  # lifelines under pandas 3
 def test_cox_loss_is_lifelines_likelihood():
     from lifelines import CoxPHFitter

@@ -13,6 +13,7 @@ from sarcfeat.nets import (
     CoxLoss,
     LogisticHazardLoss,
     Recipe,
+    event_balanced,
     fit,
     hazard_cuts,
     predict,
@@ -93,6 +94,27 @@ def test_accumulated_gradient_is_that_of_the_whole_cohort(loss):
     for a, b in zip(small, whole, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     assert max(float(a.abs().max()) for a in whole) > 0.01
+
+
+@pytest.mark.parametrize("batch_size", [4, 12])
+def test_a_small_step_judges_its_patients_against_the_last_of_the_others(batch_size):
+    x, y = cohort(30)
+    told = {"optimizer": "sgd", "momentum": 0.0, "lr": 0.1, "epochs": 3}
+    module, loss = nn.Linear(4, 1, bias=False), CoxLoss()
+    recipe = Recipe(batch_size=batch_size, step_size=12, **told)
+    done = fit(module, Arrays(x), y, loss, recipe)
+    inputs = torch.tensor(x, dtype=torch.float32)
+    weight = module.weight.detach().clone()
+    last = inputs @ weight.T
+    for epoch in (1, 2, 3):
+        rng = np.random.default_rng([recipe.random_state, epoch])
+        for rows in event_balanced(y["event"], 12, rng):
+            weight.requires_grad_(True)
+            fresh = inputs[rows] @ weight.T
+            value = loss(last.index_put((torch.tensor(rows),), fresh), loss.target(y))
+            (pull,) = torch.autograd.grad(value * 30 / len(rows), weight)
+            weight, last[rows] = (weight - 0.1 * pull).detach(), fresh.detach()
+    torch.testing.assert_close(done.module.weight, weight, rtol=1e-5, atol=1e-6)
 
 
 def test_first_pass_leaves_no_trace_in_batch_normalisation():
