@@ -37,6 +37,7 @@ SYSTEMS = {
 
 # Those that run in this version.
 BUILT = ("region_mil",)
+INTERRUPTED = 130  # as shells say it
 
 
 def main(arguments: list[str]) -> int:
@@ -63,6 +64,10 @@ def main(arguments: list[str]) -> int:
     except SarcfeatError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        told = "Interrupted. What is encoded is kept: the same command goes on there."
+        print(told, file=sys.stderr)
+        return INTERRUPTED
     return 1 if results["units"]["failed"] else 0
 
 

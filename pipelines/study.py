@@ -1,21 +1,24 @@
-"""What every published system needs: its options, its cohort, its report."""
+"""What every published system needs: its options, its store, its report."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 
-from sarcfeat import FeatureStore, make_y, plots
+from sarcfeat import FeatureStore, plots
 from sarcfeat.datasets import Cohort, load_folder
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import calibration_groups
+from sarcfeat.plots.canvas import new_axes
 from sarcfeat.report import (
     Figure,
     Section,
@@ -25,11 +28,12 @@ from sarcfeat.report import (
     write_html,
     write_json,
 )
-from sarcfeat.splits import EventStratifiedKFold
 
-__all__ = ["COHORTS", "Options", "Study", "choose_cohort", "fill", "parse", "split"]
+__all__ = ["Options", "Study", "choose_cohort", "fill", "parse"]
 
-COHORTS = ("training", "internal validation", "external validation")
+STAINS = ("macenko", "reinhard")
+PAINTERS = 2  # processes that draw
+DOTS = 100  # an inch of a figure: enough for the width of the page
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Options:
         A file of the net's weights.
     in_sample : bool
         Score the training patients by the models that have seen them, as published.
+    stain : str or None
+        Stain normalisation of slides, fitted on training slides.
     """
 
     name: str
@@ -64,6 +70,7 @@ class Options:
     store: Path = Path("store/systems")
     weights: str | None = None
     in_sample: bool = False
+    stain: str | None = None
 
 
 def parse(name: str, arguments: Sequence[str]) -> Options:
@@ -71,7 +78,7 @@ def parse(name: str, arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog=f"python -m pipelines {name}")
     add = parser.add_argument
     add("--cohort", default="simulated", help="simulated, or a folder")
-    add("--quick", action="store_true", help="small sizes; within three minutes")
+    add("--quick", action="store_true", help="small sizes; within two minutes")
     add("--trials", type=int, default=0, help="search hyper-parameters so often")
     add("--seed", type=int, default=0)
     add("--out", type=Path, help="folder of the report; reports/NAME by default")
@@ -81,6 +88,9 @@ def parse(name: str, arguments: Sequence[str]) -> Options:
         "--in-sample",
         action="store_true",
         help="score training patients by models that have seen them, as published",
+    )
+    add(
+        "--stain", choices=STAINS, help="normalise stains, as training slides have them"
     )
     found = vars(parser.parse_args(list(arguments)))
     found["out"] = found["out"] or Path("reports") / name
@@ -126,22 +136,46 @@ def fill(store: FeatureStore, cohort: Cohort, *, needs: str) -> None:
     store.add_cohort(cohort.name, patients=list(cohort.patients.index))
 
 
-def split(patients: pd.DataFrame, event: pd.Series[Any], seed: int) -> pd.Series[Any]:
-    """Return each patient's cohort: as given, or 70 % of the largest hospital to train.
+def _aligned(table: pd.DataFrame) -> str:
+    """Write a table with its text to the left, as it is read.
 
-    The rest of that hospital validates internally, the others externally.
+    Examples
+    --------
+    >>> print(_aligned(pd.DataFrame({"who": ["P1", "P10"], "n": [3, 12]})))
+    who   n
+    P1    3
+    P10  12
     """
-    if "cohort" in patients and set(patients["cohort"]) <= set(COHORTS):
-        return pd.Series(pd.Categorical(patients["cohort"], COHORTS), patients.index)
-    site = patients["site"]
-    found = pd.Series(COHORTS[2], index=patients.index)
-    mine = site.index[site == site.value_counts().index[0]]
-    y = make_y(event.loc[mine] == 1, np.ones(len(mine)))
-    folds = EventStratifiedKFold(10, random_state=seed).split(mine, y)
-    found[mine] = COHORTS[0]
-    for _, test in list(folds)[:3]:
-        found[mine[test]] = COHORTS[1]
-    return pd.Series(pd.Categorical(found, COHORTS), patients.index)
+    numbers = set(table.select_dtypes("number"))
+    columns = []
+    for name in table:
+        cells = ["" if pd.isna(v) else str(v) for v in table[name]]
+        width = max(map(len, [str(name), *cells]))
+        side = ">" if name in numbers else "<"
+        columns.append([f"{cell:{side}{width}}" for cell in (str(name), *cells)])
+    rows = zip(*columns, strict=True)
+    return "\n".join("  ".join(row).rstrip() for row in rows)
+
+
+def _drawn(path: Path, draw: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """Draw one picture and save it."""
+    figure = np.ravel(draw(*args))[0].figure
+    figure.savefig(path, dpi=DOTS)
+    plots.close(figure)
+
+
+def _calibrated(panels: Mapping[str, Any]) -> Any:
+    """Draw one model, a cohort a panel."""
+    axes = new_axes((5.2 * len(panels), 5.2), ncols=len(panels), squeeze=False)[0]
+    for ax, (title, told) in zip(axes, panels.items(), strict=True):
+        if told is None:
+            ax.text(0.5, 0.5, "no calibration", ha="center")
+            ax.set_axis_off()
+        else:
+            predicted, result, groups = told
+            plots.calibration(predicted, result, groups=groups, ax=ax)
+        ax.set_title(title)
+    return axes
 
 
 @dataclass
@@ -159,6 +193,7 @@ class Study:
     sections: dict[str, Section] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     summary: list[str] = field(default_factory=list)
+    pictures: list[tuple[Path, Any, tuple[Any, ...]]] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
     def table(
@@ -167,25 +202,34 @@ class Study:
         """Print a table and put it into a section."""
         printed = found.formatted() if hasattr(found, "formatted") else found
         said = [*notes, *getattr(found, "notes", [])]
-        self.say(f"\n{section}: {caption}\n{printed.to_string(index=False)}")
+        self.say(f"\n{section}: {caption}\n{_aligned(printed)}")
         for note in said:
             self.say(f"* {note}")
         old = self._section(section)
-        self.sections[section] = Section(
-            section,
-            [*old.text, *said],
-            [*old.tables, Table(printed, caption)],
-            old.figures,
-        )
+        tables = [*old.tables, Table(printed, caption, notes=said)]
+        self.sections[section] = Section(section, old.text, tables, old.figures)
 
-    def figure(self, section: str, name: str, axes: Any, caption: str) -> None:
-        """Save a picture and put it into a section."""
-        folder = self.options.out / "figures"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.png"
-        figure = axes.figure
-        figure.savefig(path, dpi=130)
-        plots.close(figure)
+    def warn(self, told: str) -> None:
+        """Print what must be read first, and put it on top of the report."""
+        if told not in self.warnings:
+            self.warnings.append(told)
+            self.say(f"! {told}")
+
+    def figure(
+        self,
+        section: str,
+        name: str,
+        caption: str,
+        draw: Callable[..., Any],
+        *args: Any,
+    ) -> None:
+        """Put a picture into a section; :meth:`write` draws it: ``draw(*args)``.
+
+        `draw` is a function of a module that returns axes: another process calls it.
+        """
+        # A cohort may be called as no file can be.
+        path = self.options.out / "figures" / (re.sub(r"[^\w-]+", "_", name) + ".png")
+        self.pictures.append((path, draw, args))
         old = self._section(section)
         picture = Figure(path, caption, caption)
         self.sections[section] = Section(
@@ -195,18 +239,20 @@ class Study:
     def calibrations(
         self, section: str, found: Any, y: Any, where: pd.Series[Any], at: float
     ) -> None:
-        """Draw each model in each cohort: predicted and observed survival at a time."""
-        for (model, cohort), result in found.calibrations.items():
-            mine = (where == cohort).to_numpy()
-            predicted = found.survival.loc[mine, model]
-            groups = calibration_groups(
-                y["event"][mine], y["time"][mine], predicted, at, groups=4
-            )
-            ax = plots.calibration(predicted, result, groups=groups)
-            ax.set_title(f"{model}, {cohort}")
-            name = f"calibration_{model}_{cohort}".replace(" ", "_")
-            caption = f"{model}, {cohort}: predicted and observed survival"
-            self.figure(section, name, ax, caption)
+        """Draw each model, a cohort a panel: predicted and observed survival."""
+        for model in found.fitted:
+            panels = {}
+            for cohort in dict.fromkeys(found.table["cohort"]):
+                mine = (where == cohort).to_numpy()
+                result = found.calibrations.get((model, cohort))
+                panels[f"{model}, {cohort}"] = None
+                if result is not None:
+                    predicted = found.survival.loc[mine, model].to_numpy()
+                    told = y["event"][mine], y["time"][mine], predicted
+                    groups = calibration_groups(*told, at, groups=4)
+                    panels[f"{model}, {cohort}"] = (predicted, result, groups)
+            caption = f"{model}: predicted and observed survival at {at:g} days"
+            self.figure(section, f"calibration_{model}", caption, _calibrated, panels)
 
     def _section(self, title: str) -> Section:
         return self.sections.get(title, Section(title))
@@ -238,6 +284,10 @@ class Study:
             **more,
         )
         write_json(results, self.options.out / "results.json")
+        (self.options.out / "figures").mkdir(exist_ok=True)
+        joblib.Parallel(n_jobs=PAINTERS)(
+            joblib.delayed(_drawn)(*picture) for picture in self.pictures
+        )
         told = ", ".join(f"{name} {number}" for name, number in versions().items())
         write_html(
             self.options.out / "report.html",

@@ -31,11 +31,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """A data frame as it should be read: numbers formatted, missing as a dash."""
+    """A data frame as it should be read: numbers formatted, missing as a dash.
+
+    What its `notes` say stands below it.
+    """
 
     frame: pd.DataFrame
     caption: str
     digits: int = 3
+    notes: Sequence[str] = ()
 
     @property
     def header(self) -> list[str]:

@@ -1,8 +1,8 @@
 """Michot 2025 from slides to tables, and the door to all systems."""
 
 import json
+import shutil
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,7 +12,8 @@ pytest.importorskip("torch", reason="needs the extra deep")
 pytest.importorskip("openslide", reason="needs the extra wsi")
 
 from pipelines import region_mil
-from pipelines.study import COHORTS, Options, choose_cohort, fill, parse, split
+from pipelines.patients import COHORTS
+from pipelines.study import Options, choose_cohort, fill, parse
 from sarcfeat.datasets import make_cohort, make_slides
 from sarcfeat.exceptions import InvalidInput
 
@@ -30,6 +31,10 @@ def test_the_systems_are_listed_and_unknown_ones_refused(capsys):
 
 def test_options_and_a_cohort_that_is_none(tmp_path, capsys):
     found = parse("region_mil", ["--quick", "--seed", "3", "--in-sample"])
+    assert (found.stain, parse("region_mil", ["--stain", "reinhard"]).stain) == (
+        None,
+        "reinhard",
+    )
     assert (found.quick, found.seed, found.in_sample) == (True, 3, True)
     assert str(found.out) == "reports/region_mil"
     assert main(["region_mil", "--cohort", "sts", "--out", str(tmp_path)]) == 2
@@ -43,24 +48,18 @@ def test_a_cohort_without_slides_is_refused(tmp_path):
         fill(None, cohort, needs="slides")
 
 
-def test_patients_without_cohorts_are_split_by_hospital():
-    patients = pd.DataFrame({"site": ["A"] * 40 + ["B"] * 15}, index=range(55))
-    event = pd.Series(np.arange(55) % 3, index=range(55))
-    found = split(patients, event, seed=0)
-    assert found.value_counts().to_dict() == {
-        "training": 28,
-        "external validation": 15,
-        "internal validation": 12,
-    }
-    assert (found[patients["site"] == "B"] == "external validation").all()
-    assert found.equals(split(patients, event, seed=0))
-    given = patients.assign(cohort=["training"] * 40 + ["external validation"] * 15)
-    assert split(given, event, 0).astype(str).equals(given["cohort"])
-
-
 @pytest.mark.slow
 def test_the_whole_system_on_a_folder_of_slides(tmp_path):
     make_slides(50, 0, tmp_path / "cohort", slides=1, size=1024, n_jobs=2)
+    shutil.rmtree(tmp_path / "cohort" / "slides" / "SIM0001")
+    slide = next((tmp_path / "cohort" / "slides" / "SIM0002").glob("*.tif"))
+    slide.write_bytes(slide.read_bytes()[:3000])
+    drawn = (tmp_path / "cohort" / "slides" / "SIM0003").iterdir()
+    next(path for path in drawn if path.suffix != ".tif").unlink()
+    table = pd.read_csv(tmp_path / "cohort" / "outcomes.csv")
+    table[table["patient"] != "SIM0004"].to_csv(
+        tmp_path / "cohort" / "outcomes.csv", index=False
+    )
     said = []
     options = Options(
         "region_mil",
@@ -70,15 +69,30 @@ def test_the_whole_system_on_a_folder_of_slides(tmp_path):
         store=tmp_path / "store",
     )
     results = region_mil.run(options, said.append)
-    assert results["units"] == {"encoded": 50, "skipped": 0, "failed": 0}
+    assert results["units"] == {"encoded": 48, "skipped": 0, "failed": 2}
     held = json.loads((tmp_path / "out" / "results.json").read_text())
+    gone = {row["patient"]: row["reason"] for row in held["cohort"]["dropped"]}
+    assert list(gone) == ["SIM0001", "SIM0002", "SIM0003", "SIM0004"]
+    told = ("no slide", "cannot be opened", "no regions", "no mfs")
+    for reason, words in zip(gone.values(), told, strict=True):
+        assert words in reason
+    assert held["cohort"]["n"] == 46
+    printed = "\n".join(said)
+    assert "Left out, 4 patients: SIM0001, SIM0002, SIM0003, SIM0004" in printed
     names = [model["name"] for model in held["models"]]
     for score in (*region_mil.SCORES, "grade II-III"):
         assert f"{score}, external validation" in names
     assert {one["cohort"] for one in held["differences"]} == set(COHORTS)
     assert len(held["differences"]) == 3 * 15
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    for heading in ("Table 1", "Table 2", "Table 3", "Grade II", "Calibration"):
+    for heading in (
+        "Table 1",
+        "Table 2",
+        "Table 3",
+        "Grade II",
+        "Calibration",
+        "weighted kappa",
+    ):
         assert heading in page
     assert "random" in page  # the net has learned nothing, and the page says so
     scores = pd.read_csv(tmp_path / "out" / "scores.csv", index_col=0)
@@ -88,13 +102,20 @@ def test_the_whole_system_on_a_folder_of_slides(tmp_path):
         assert train[score].max() == 1
         high = train[score] >= train[score].median()
         assert (train[f"{score} group"] == "high").equals(high)
+    assert page.count("SIM0003") >= 2  # named at the top, and with the reason
+    assert page.count("out of fold") >= 15  # below every table of scores
     form = pd.read_csv(next((tmp_path / "out" / "review").glob("*form*.csv")))
     assert {"tile", "cellularity", "vessels"} <= set(form.columns)
     assert "patient" not in form.columns
-    for name in ("attention_highest", "top_and_bottom_tiles", "curves_DL-CP"):
+    for name in (
+        "attention_highest",
+        "top_and_bottom_tiles",
+        "curves_grade",
+        "os_scores",
+    ):
         assert (tmp_path / "out" / "figures" / f"{name}.png").stat().st_size > 5000
     again = region_mil.run(options, said.append)
-    assert again["units"] == {"encoded": 0, "skipped": 50, "failed": 0}
+    assert again["units"] == {"encoded": 0, "skipped": 48, "failed": 2}
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     assert written["models"] == held["models"]
     assert written["differences"] == held["differences"]

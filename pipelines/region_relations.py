@@ -1,0 +1,184 @@
+"""What the scores of Michot 2025 go with, and how far grades can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines.patients import TRAINING
+from pipelines.region_figures import by_group
+from pipelines.region_tables import SECOND, Cases, grades
+from pipelines.study import Study
+from sarcfeat._validation import listed
+from sarcfeat.datasets import Cohort
+from sarcfeat.evaluate import associations
+from sarcfeat.metrics import compare_categories, kappa
+
+__all__ = ["agreement", "one_sided", "relations"]
+
+ASKED = ("size_mm", "grade", "histology")
+# Fewer patients than this, all on one side of a cut, may be chance.
+FEWEST = 8
+NEARLY_ALL = 0.9
+
+
+def one_sided(
+    groups: pd.DataFrame, where: pd.Series[Any], stain: str | None
+) -> list[str]:
+    """Say which cohorts fall nearly all on one side of a training cut.
+
+    Their slides are then stained or scanned otherwise than those of training, as a
+    rule, and not all their patients better or worse.
+    """
+    told = []
+    for cohort in where.cat.categories.drop(TRAINING, errors="ignore"):
+        mine = groups[(where == cohort).to_numpy()]
+        found = []
+        for name in groups:
+            known = mine[name].dropna()
+            if len(known) < FEWEST:
+                continue
+            high = int((known == "high").sum())
+            for word, number in (("high", high), ("low", len(known) - high)):
+                if number >= NEARLY_ALL * len(known):
+                    found.append(f"{number} of {len(known)} {word} by {name}")
+        if found:
+            step = (
+                f"Stain normalisation ({stain}) did not change that: look at the "
+                "slides, or choose a net that is robust to stain."
+                if stain
+                else "Normalise the stain, as training slides have it: --stain macenko."
+            )
+            told.append(
+                f"{cohort}: nearly all patients fall on one side of the training cut "
+                f"({listed(found)}). Their slides may be stained or scanned otherwise; "
+                f"high and low then say nothing there. {step}"
+            )
+    return told
+
+
+def relations(
+    study: Study, scores: pd.DataFrame, groups: pd.DataFrame, these: Cases, said: str
+) -> None:
+    """Size, grade, histotype and the scores among themselves; as numbers and cut."""
+    data = these.data[these.data.columns.intersection(ASKED, sort=False)]
+    found = associations(scores, data)
+    study.table(
+        "Scores",
+        "Scores with size, grade, histotype and one another",
+        found.formatted()
+        .rename(columns=lambda name: name.partition(", or")[0])
+        .assign(**{"correlation (95 % CI)": _correlations(found.table)}),
+        notes=[said, "All patients.", *found.notes],
+    )
+    if len(found.levels):
+        study.table("Scores", "Scores by level, median [quartiles]", _by_level(found))
+        study.table(
+            "Scores",
+            "High scores by level, n (%)",
+            _high(groups, data[found.levels["variable"].unique()]),
+            notes=[said],
+        )
+    _pairs(study, found.pairs)
+    for name in ("grade", "histology"):
+        if name in data and scores["DL-CP"][data[name].notna()].notna().any():
+            args = (scores["DL-CP"], data[name])
+            told = f"DL-CP by {name}"
+            study.figure("Scores", f"score_by_{name}", told, by_group, *args)
+
+
+def _correlations(table: pd.DataFrame) -> list[str]:
+    numbers = table[["correlation", "ci_low", "ci_high"]].to_numpy(dtype=float)
+    return [
+        "" if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
+        for value, low, high in numbers
+    ]
+
+
+def _by_level(found: Any) -> pd.DataFrame:
+    levels = found.levels
+    cells = [
+        f"{m:.2f} [{a:.2f} to {b:.2f}]" if n else ""
+        for n, m, a, b in levels[["n", "median", "q1", "q3"]].to_numpy(dtype=float)
+    ]
+    keys = ["variable", "level"]
+    wide = levels.assign(cell=cells).pivot(index=keys, columns="score", values="cell")
+    order = pd.MultiIndex.from_frame(levels[keys].drop_duplicates())
+    wide = wide.loc[order, list(dict.fromkeys(levels["score"]))]
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def _high(groups: pd.DataFrame, data: pd.DataFrame) -> pd.DataFrame:
+    """Return how many of each level are high by each score, with chi-squared."""
+    rows: list[dict[Hashable, Any]] = []
+    for name in data:
+        tables = {score: pd.crosstab(data[name], groups[score]) for score in groups}
+        for level in next(iter(tables.values())).index:
+            row: dict[Hashable, Any] = {"variable": name, "level": level}
+            for score, table in tables.items():
+                n, high = int(table.loc[level].sum()), _of(table, level, "high")
+                row[score] = f"{high} of {n} ({100 * high / n:.0f} %)" if n else ""
+            rows.append(row)
+        last: dict[Hashable, Any] = {"variable": name, "level": "p of the test"}
+        for score, table in tables.items():
+            p = compare_categories(table).test.p
+            known = "not tested" if np.isnan(p) else f"{p:.3f}"
+            last[score] = "<0.001" if p < 0.001 else known
+        rows.append(last)
+    return pd.DataFrame(rows)
+
+
+def _of(table: pd.DataFrame, level: Any, word: str) -> int:
+    return int(table.loc[level, word]) if word in table else 0
+
+
+def _pairs(study: Study, pairs: pd.DataFrame) -> None:
+    """Show the pairs of levels that differ; say how many do not."""
+    if not len(pairs):
+        return
+    differ = pairs[pairs["p_adjusted"] < 0.05]
+    shown = pd.DataFrame(
+        {
+            "score": differ["score"],
+            "variable": differ["variable"],
+            "levels": differ["a"].astype(str) + " and " + differ["b"].astype(str),
+            "test": differ["test"],
+            "adjusted p": [f"{max(p, 0.001):.3f}" for p in differ["p_adjusted"]],
+        }
+    )
+    text = f"{len(differ)} of {len(pairs)} pairs of levels differ (adjusted p < 0.05)."
+    if len(shown):
+        study.table("Scores", "Pairs of levels that differ", shown, notes=[text])
+    else:
+        study.summary.append(f"Scores by grade and histotype: {text}")
+
+
+def agreement(study: Study, cohort: Cohort, these: Cases) -> None:
+    """Weighted kappa of two pathologists' grades, where a second one is there."""
+    if SECOND not in cohort.patients or "grade" not in these.data:
+        return
+    first = these.data["grade"].astype(object)
+    second = grades(cohort.patients.loc[first.index, SECOND]).astype(object)
+    rows = []
+    for name in ["all patients", *these.where.cat.categories]:
+        mine = (
+            np.ones(len(first), bool)
+            if name == "all patients"
+            else (these.where == name).to_numpy()
+        )
+        found = kappa(
+            first[mine], second[mine], weights="linear", categories=["I", "II", "III"]
+        )
+        told = f"{found.value:.3f} ({found.lower:.3f} to {found.upper:.3f})"
+        row = {"cohort": name, "n": found.n, "same grade": f"{found.agreement:.0%}"}
+        row["weighted kappa (95 % CI)"] = told if found.n else ""
+        rows.append(row)
+    study.table(
+        "Patients",
+        "Agreement on the grade of two pathologists",
+        pd.DataFrame(rows),
+        notes=[f"Kappa with linear weights, of grade and {SECOND}."],
+    )
