@@ -40,6 +40,9 @@ NOTES = (
     "on these patients. In some training folds nobody of a rare histology died; the "
     "plain Cox model then predicts a survival of 1, and a death among those held out "
     "drags its calibration slope towards 0. Firth's penalty keeps it finite.",
+    "MSKCC-2002 as published gives the risk of death by 12 years, and none at three: "
+    "what needs a probability at three years (Brier score, net benefit) stands in the "
+    "row whose baseline and slope are refit.",
     "With its slope refit the order of patients is MSKCC's own, and so is its c-index.",
     "Margin, grade and size are known after surgery: these are postoperative models.",
 )
