@@ -13,9 +13,12 @@ import pandas as pd
 from sklearn.base import clone
 
 from sarcfeat._validation import pick
+from sarcfeat.evaluate.events_per_variable import (
+    events_per_variable,
+    few_events_notes,
+)
 from sarcfeat.evaluate.printed import (
     Printed,
-    few_events_note,
     interval_text,
     p_text,
 )
@@ -151,26 +154,10 @@ def external_validation(
     [['training', 'apparent', 45], ['elsewhere', 'external', 45]]
     """
     event, time = check_y(y, n=len(X))
-    if not cohort.index.equals(X.index) or cohort.isna().any():
-        raise InvalidInput(
-            "cohort must give every patient of X one cohort, in the order of X."
-        )
-    labels = cohort.astype(str)
-    own = isinstance(cohort.dtype, pd.CategoricalDtype)
-    order = [c for c in cohort.cat.categories if (cohort == c).any()] if own else labels
-    names = [pick(train, sorted(set(labels)), "cohort")]
-    names += [str(name) for name in dict.fromkeys(order) if str(name) != train]
-    mine = (labels == train).to_numpy()
-    fitted, notes = {}, []
-    for name, model in models.items():
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", SarcfeatWarning)
-            fitted[name] = clone(model).fit(X[mine], y[mine])
-        notes += [f"{name}: {one.message}" for one in caught]
-        last = fitted[name].steps[-1][1] if hasattr(model, "steps") else fitted[name]
-        offered = getattr(last, "n_features_in_", 0)
-        if offered:
-            notes += few_events_note(int(event[mine].sum()) / offered, f"{name!r}")
+    names = _cohort_names(cohort, X, train)
+    labels = cohort.astype(str).to_numpy()
+    mine = labels == train
+    fitted, notes = _fitted(models, X[mine], y[mine])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SarcfeatWarning)
         risk = pd.DataFrame({n: m.predict(X) for n, m in fitted.items()}, index=X.index)
@@ -178,46 +165,102 @@ def external_validation(
     notes += list(dict.fromkeys(str(one.message) for one in caught))
     rows, differences, calibrations = [], [], {}
     for name in names:
-        here = (labels == name).to_numpy()
-        for model in fitted:
-            found = concordance(
-                event[here], time[here], risk.loc[here, model], level=level
-            )
-            row = {
-                "model": model,
-                "cohort": name,
-                "how": "apparent" if name == train else "external",
-                "n": int(here.sum()),
-                "events": int(event[here].sum()),
-                "c_index": found.c_index,
-                "ci_low": found.ci_low,
-                "ci_high": found.ci_high,
-            }
-            if at is not None:
-                one = _calibrated(event[here], time[here], survival[here], model, at)
-                row |= _told(one)
-                if isinstance(one, str):
-                    notes.append(f"{model!r} in {name!r}: no calibration, for {one}.")
-                else:
-                    calibrations[(model, name)] = one
-            rows.append(row)
-        if np.isnan(found.c_index):
+        here = labels == name
+        where = event[here], time[here]
+        found, calibrated = _judged(*where, risk[here], survival[here], at, level)
+        how = "apparent" if name == train else "external"
+        rows += [
+            {"model": row["model"], "cohort": name, "how": how} | row for row in found
+        ]
+        for model, one in calibrated.items():
+            if isinstance(one, str):
+                notes.append(f"{model!r} in {name!r}: no calibration, for {one}.")
+            else:
+                calibrations[(model, name)] = one
+        if any(np.isnan(row["c_index"]) for row in found):
             notes.append(
                 f"{name!r} ({int(here.sum())} patients, {int(event[here].sum())} "
                 "events): no c-index, for no two patients can be compared."
             )
         differences += _differences(
-            name, event[here], time[here], risk[here], n_bootstrap, level, random_state
+            name, *where, risk[here], n_bootstrap, level, random_state
         )
+    return ExternalValidation(
+        pd.DataFrame(rows),
+        _adjusted(differences),
+        fitted,
+        risk,
+        survival,
+        calibrations,
+        notes,
+    )
+
+
+def _cohort_names(cohort: pd.Series[Any], X: pd.DataFrame, train: str) -> list[str]:
+    """Return the cohorts, that of the training first."""
+    if not cohort.index.equals(X.index) or cohort.isna().any():
+        raise InvalidInput(
+            "cohort must give every patient of X one cohort, in the order of X."
+        )
+    labels = cohort.astype(str)
+    own = isinstance(cohort.dtype, pd.CategoricalDtype)
+    order = [c for c in cohort.cat.categories if (cohort == c).any()] if own else labels
+    first = pick(train, sorted(set(labels)), "cohort")
+    return [first, *(str(name) for name in dict.fromkeys(order) if str(name) != train)]
+
+
+def _fitted(
+    models: Mapping[str, Any], X: pd.DataFrame, y: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """Fit clones of the models; return what they warned of beside them."""
+    fitted, notes = {}, []
+    for name, model in models.items():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SarcfeatWarning)
+            fitted[name] = clone(model).fit(X, y)
+        notes += [f"{name}: {one.message}" for one in caught]
+    n_events = int(y["event"].sum())
+    offered = {n: events_per_variable(m, n_events) for n, m in fitted.items()}
+    return fitted, notes + few_events_notes(offered)
+
+
+def _judged(
+    event: np.ndarray[Any, Any],
+    time: np.ndarray[Any, Any],
+    risk: pd.DataFrame,
+    survival: pd.DataFrame,
+    at: float | None,
+    level: float,
+) -> tuple[list[dict[str, Any]], dict[str, SurvivalCalibration | str]]:
+    """Return a row for each model in one cohort, and its calibration there."""
+    rows: list[dict[str, Any]] = []
+    calibrated: dict[str, SurvivalCalibration | str] = {}
+    for model in risk.columns.tolist():
+        found = concordance(event, time, risk[model], level=level)
+        row = {
+            "model": model,
+            "n": len(event),
+            "events": int(event.sum()),
+            "c_index": found.c_index,
+            "ci_low": found.ci_low,
+            "ci_high": found.ci_high,
+        }
+        if at is not None:
+            calibrated[model] = _calibrated(event, time, survival, model, at)
+            row |= _told(calibrated[model])
+        rows.append(row)
+    return rows, calibrated
+
+
+def _adjusted(differences: list[Any]) -> pd.DataFrame:
+    """Return the differences as a table, their p by Holm within a cohort."""
     columns = ["cohort", "a", "b", "delta", "ci_low", "ci_high", "p"]
     pairs = pd.DataFrame(differences, columns=columns)
     pairs["p_adjusted"] = NAN
     for _, part in pairs.groupby("cohort"):
         adjusted = adjust_p(part["p"].to_numpy(float), "holm")
         pairs.loc[part.index, "p_adjusted"] = adjusted
-    return ExternalValidation(
-        pd.DataFrame(rows), pairs, fitted, risk, survival, calibrations, notes
-    )
+    return pairs
 
 
 def _survival(
