@@ -31,7 +31,7 @@ from sarcfeat.exceptions import InvalidInput
 __all__ = ["make_slides"]
 
 # Raise when the same parameters give other files than before.
-VERSION = 2
+VERSION = 3
 ANNOTATIONS = ("by site", *ANNOTATION_WRITERS)
 # Aggressiveness differs between slides of one tumour by so much (standard deviation).
 BETWEEN_SLIDES = 0.05

@@ -25,6 +25,8 @@ FIRST_SITE = 213 / 308
 TRAINING = 149 / 213
 LOCAL_RATE = 0.045  # relapses a year, margin R0, with radiotherapy
 LOCAL_EFFECT: Mapping[str, float] = {"R1": 0.6, "no radiotherapy": 0.5, "slide": 0.25}
+# Another pathologist gives so many tumours the grade beside the first one's.
+OTHER_GRADE = 0.35
 SITES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 SLIDE_UNITS: Mapping[str, str] = {
@@ -32,11 +34,13 @@ SLIDE_UNITS: Mapping[str, str] = {
     "male": "0/1",
     "size_mm": "mm",
     "grade": "FNCLCC grade 1-3",
+    "grade_second": "FNCLCC grade 1-3",
     "radiotherapy": "0/1",
     "chemotherapy": "0/1",
 }
 SLIDE_ROLES: Mapping[str, str] = {
     "cohort": "description",
+    "grade_second": "description",
     "surgery_date": "date",
     "age": "predictor",
     "male": "predictor",
@@ -87,6 +91,7 @@ def simulate_slide_population(n: int, sites: int, seed: int) -> Population:
     patients["site"] = patients["site"].map(letters)
     patients["histology"] = _common(patients["histology"])
     patients.insert(1, "cohort", _cohorts(rng, patients["site"].to_numpy()))
+    patients["grade_second"] = _second(seed, patients["grade"].to_numpy())
     truth = _truth(drawn.truth)
     outcomes = {
         "mfs": drawn.outcomes["mfs"],
@@ -94,6 +99,15 @@ def simulate_slide_population(n: int, sites: int, seed: int) -> Population:
         "os": drawn.outcomes["os"],
     }
     return replace(drawn, patients=patients, outcomes=outcomes, truth=truth)
+
+
+def _second(seed: int, grade: np.ndarray) -> np.ndarray:
+    """Draw what another pathologist says: mostly the same, else the grade beside it."""
+    rng = np.random.default_rng([seed, 4])
+    away = np.where(
+        grade == 1, 1, np.where(grade == 3, -1, rng.choice([-1, 1], len(grade)))
+    )
+    return grade + away * (rng.random(len(grade)) < OTHER_GRADE)
 
 
 def _truth(drawn: pd.DataFrame) -> pd.DataFrame:
