@@ -178,7 +178,8 @@ def _from_folder(
     matches = {name: expression.match(name) for name in files}
     if not any(matches.values()):
         raise CohortError(
-            f"No file in {root} fits the pattern {pattern!r}. Files there: "
+            f"No file in {root} fits the pattern {pattern!r}. Files there"
+            f"{'' if suffixes is None else f' ({listed(suffixes)})'}: "
             f"{listed(files, 3) or 'none'}."
         )
     real = os.path.realpath(root)
