@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from sarcfeat._validation import pick
 from sarcfeat.exceptions import InvalidInput, NoComparablePairs
-from sarcfeat.survival import kaplan_meier, make_y, pairs_at_risk, pairs_of_each
+from sarcfeat.survival import make_y, pairs_at_risk, pairs_of_each
 
 __all__ = ["Concordance", "concordance"]
 
@@ -80,7 +80,8 @@ def concordance(
         ``n`` is Harrell's c; ``n/G2`` is Uno's, where pairs are weighted so that the
         pattern of censoring does not matter (:func:`uno_concordance` names the
         conventions of other packages). A pair tied in risk counts half; two events at
-        one time do not compare, an event and a censoring there do.
+        one time do not compare, an event and a censoring there do. Both curves are
+        weighted by `sample_weight`, and are those of each stratum.
     until : float, optional
         Only events up to this time (inclusive) count.
     entry : array-like of float, shape (n_patients,), optional
@@ -121,9 +122,6 @@ def concordance(
             f"Expected {n} values each; got {len(risk)} risks, {len(weight)} weights "
             f"and {len(stratum)} strata."
         )
-    factor = _factor(flags, times, time_weight)
-    if until is not None:
-        factor = factor * (times <= until)
     concordant, discordant, tied = np.zeros(n), np.zeros(n), np.zeros(n)
     started = None if entry is None else np.asarray(entry, dtype=float)
     if started is not None and time_weight != "n":
@@ -131,13 +129,14 @@ def concordance(
     for value in np.unique(stratum):
         rows = stratum == value
         parts = flags[rows], times[rows], risk[rows], weight[rows]
+        factor = event_factor(*parts[:2], parts[3], time_weight)
+        if until is not None:
+            factor = factor * (times[rows] <= until)
         if started is None:
-            found = pairs_of_each(*parts, event_weight=factor[rows])
+            found = pairs_of_each(*parts, event_weight=factor)
         else:
             begin = started[rows]
-            found = pairs_at_risk(
-                *parts[:2], begin, *parts[2:], event_weight=factor[rows]
-            )
+            found = pairs_at_risk(*parts[:2], begin, *parts[2:], event_weight=factor)
         concordant[rows], discordant[rows], tied[rows] = found
     comparable = concordant + discordant + tied
     return summarised(concordant + tied / 2, comparable, weight, level, cluster)
@@ -171,26 +170,32 @@ def summarised(
     return Concordance(c, se, max(c - half, 0.0), min(c + half, 1.0), total, influence)
 
 
-def _factor(event: npt.NDArray[np.bool_], time: Floats, time_weight: str) -> Floats:
-    """Weight of the pairs of an event at its time."""
-    if time_weight == "n":
+def event_factor(
+    event: npt.NDArray[np.bool_], time: Floats, weight: Floats, time_weight: str
+) -> Floats:
+    """Weight of the pairs of an event at its time, within one stratum."""
+    if time_weight == "n" or event.sum() < 2:
         return np.ones(len(event))
-    free = _before(event, time, time)
+    free, at_risk = _before(event, time, weight, time)
     # Censoring at the time of an event comes after it.
     later = np.where(event, time, np.nextafter(time, np.inf))
-    uncensored = _before(~event, later, time)
-    at_risk = len(time) - np.searchsorted(np.sort(time), time, side="left")
+    uncensored, _ = _before(~event, later, weight, time)
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = {
-            "S": len(time) * free / at_risk,
-            "S/G": len(time) * free / (at_risk * uncensored),
+            "S": weight.sum() * free / at_risk,
+            "S/G": weight.sum() * free / (at_risk * uncensored),
             "n/G2": 1 / uncensored**2,
         }[time_weight]
-    return np.asarray(np.where(event, factor, 0.0))
+    return np.asarray(np.where(event & (at_risk > 0) & (uncensored > 0), factor, 0.0))
 
 
-def _before(event: npt.NDArray[np.bool_], time: Floats, at: Floats) -> Floats:
-    """Kaplan–Meier estimate just before given times."""
-    curve = kaplan_meier(event, time)
-    where = np.searchsorted(curve.time, at, side="left")
-    return np.asarray(np.r_[1.0, curve.survival][where])
+def _before(
+    event: npt.NDArray[np.bool_], time: Floats, weight: Floats, at: Floats
+) -> tuple[Floats, Floats]:
+    """Weighted Kaplan–Meier estimate and number at risk just before given times."""
+    times, place = np.unique(time, return_inverse=True)
+    at_risk = np.bincount(place, weight)[::-1].cumsum()[::-1]
+    ended = np.bincount(place, weight * event)
+    share = np.divide(ended, at_risk, out=np.zeros_like(ended), where=at_risk > 0)
+    where = np.searchsorted(times, at, side="left")
+    return np.r_[1.0, np.cumprod(1 - share)][where], np.r_[at_risk, 0.0][where]

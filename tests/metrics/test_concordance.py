@@ -74,3 +74,25 @@ def test_no_pair_is_nan_with_a_warning():
 def test_lengths_that_differ_are_refused():
     with pytest.raises(InvalidInput, match="got 3 risks"):
         concordance([1, 1], [1.0, 2.0], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("time_weight", "expected"),
+    [
+        ("S", [0.764822997, 0.079225853, 0.689189189, 0.179473340]),
+        ("S/G", [0.759867906, 0.089108333, 0.639275766, 0.209443282]),
+        ("n/G2", [0.759867906, 0.089108333, 0.639275766, 0.209443282]),
+    ],
+)
+def test_weights_of_time_are_of_the_weighted_stratum_as_in_r(time_weight, expected):
+    # concordance(Surv(time, event) ~ m [+ strata(s)], d, weights = w, reverse = TRUE,
+    # timewt = ...): c and its error, without and with strata; survival 3.5.
+    time = [1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 9]
+    event = [1, 1, 0, 1, 0, 1, 1, 1, 0, 0, 1, 1]
+    marker = [5, 3, 4, 4, 2, 5, 1, 2, 3, 1, 2, 0]
+    weight = [1, 2, 0.5, 1, 1.5, 1, 3, 1, 0.5, 2, 1, 1]
+    given = {"sample_weight": weight, "time_weight": time_weight}
+    one = concordance(event, time, marker, **given)
+    within = concordance(event, time, marker, strata=[1, 2] * 6, **given)
+    found = [one.c_index, one.se, within.c_index, within.se]
+    assert found == pytest.approx(expected, rel=1e-7)

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.stats import norm
 
 from sarcfeat.metrics import concordance, concordance_difference, uno_concordance
+from sarcfeat.metrics.concordance import event_factor
 from sarcfeat.survival import count_pairs
 from tests.golden.methods.time_dependent_auc import survauc_curve
 
@@ -51,7 +52,7 @@ def _marker(event, time, risk, tau):
     found = {}
     for name, weight in TIME_WEIGHTS.items():
         result = concordance(event, time, risk, time_weight=weight)
-        factor = _factor(event, time, weight)
+        factor = event_factor(event == 1, time, np.ones(len(time)), weight)
         pairs = count_pairs(event, time, risk, event_weight=factor)
         found[name] = {
             "c": result.c_index,
@@ -74,12 +75,6 @@ def _marker(event, time, risk, tau):
         "at_tau": uno_concordance(event, time, risk, until=tau, **uno).c_index,
     }
     return found
-
-
-def _factor(event, time, weight):
-    from sarcfeat.metrics.concordance import _factor
-
-    return _factor(event.astype(bool), time, weight)
 
 
 def _difference(a, b):
