@@ -172,23 +172,16 @@ def build_matrix(
     X = _assemble(members, blocks, columns, bags)
     if missing == "drop":
         X = X.drop(index=sorted({row[0] for row in gaps}))
-    y, notes = None, []
+    table = None
     if outcome is not None:
-        table = read_outcome(db, outcome)
-        known = set(table.index.tolist())
-        without = [patient for patient in X.index.tolist() if patient not in known]
-        gaps += [[p, f"outcome.{outcome}", "no follow-up"] for p in without]
-        X = X.drop(index=without) if without else X
-        table = table.loc[X.index]
-        y = _target(table, competing, zero)
-        # A frozen request has passed these checks.
-        if freeze:
-            notes = check_origin(db, members, outcome, table, origin)
+        X, table, without = _followed(db, X, outcome)
+        gaps += without
+    y = None if table is None else _target(table, competing, zero)
     numbers = floats_of(X)
-    if freeze:
-        if y is not None:
-            refuse_proxies(X, numbers[1], y, str(outcome))
-        notes += warn_scales(X["site"], *numbers)
+    # A frozen request has passed these checks.
+    notes = (
+        _checked(db, members, X, numbers, outcome, y, table, origin) if freeze else []
+    )
     spec = {
         "cohort": members.name,
         "cohort_version": members.version,
@@ -218,6 +211,36 @@ def build_matrix(
     provenance["store_version"] = frozen[0][0] if frozen else db.commit_no
     gaps_frame = pd.DataFrame(gaps, columns=MISSING_COLUMNS)
     return Matrix(X, y, gaps_frame, provenance, matrix_id)
+
+
+def _followed(
+    db: Connection, X: pd.DataFrame, outcome: str
+) -> tuple[pd.DataFrame, pd.DataFrame, list[list[str]]]:
+    """Return who has the outcome, the outcome, and a row for each who lacks it."""
+    table = read_outcome(db, outcome)
+    known = set(table.index.tolist())
+    without = [patient for patient in X.index.tolist() if patient not in known]
+    gaps = [[patient, f"outcome.{outcome}", "no follow-up"] for patient in without]
+    X = X.drop(index=without) if without else X
+    return X, table.loc[X.index], gaps
+
+
+def _checked(
+    db: Connection,
+    members: Members,
+    X: pd.DataFrame,
+    numbers: Any,
+    outcome: str | None,
+    y: Any,
+    table: pd.DataFrame | None,
+    origin: str | None,
+) -> list[str]:
+    """Refuse columns that are the outcome in disguise; return what is to be noted."""
+    notes: list[str] = []
+    if table is not None:
+        notes += check_origin(db, members, str(outcome), table, origin)
+        refuse_proxies(X, numbers[1], y, str(outcome))
+    return notes + warn_scales(X["site"], *numbers)
 
 
 def _assemble(
