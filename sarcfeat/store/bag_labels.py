@@ -18,6 +18,11 @@ from sarcfeat.store.slides import Slides
 
 __all__ = ["Knowledge", "Labels", "knowledge_of", "write_labels"]
 
+TURNED = (
+    "STAMP before version 2 wrote x and y, or y and x, from version to version; x is "
+    "taken to come first. Look at the tiles on the slide before you trust their regions"
+)
+
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -92,4 +97,5 @@ def write_labels(
     checksum = bag_checksum(nothing, coords, told, **extras)
     inside = f"arrays/{extractor}/{unit}-{checksum[:12]}.labels.safetensors"
     write_bag(store / inside, nothing, coords, told, **extras)
-    return Labels(inside, checksum, tile_px)
+    notes = (TURNED,) if bag.um not in (None, 1.0) else ()
+    return Labels(inside, checksum, tile_px, notes)

@@ -386,7 +386,8 @@ def test_stamp_before_it_wrote_units(study, tmp_path):
     path = tmp_path / "bags" / "P4.h5"
     coords = foreign(path, "feats", scale=7)  # steps of 224
     table = pd.DataFrame({"patient": ["P4"], "path": [str(path)], "mpp": [8.0]})
-    study.add_bags(table, format="stamp", extractor="uni")
+    report = study.add_bags(table, format="stamp", extractor="uni")
+    assert "P4, slide P4: STAMP before version 2 wrote x and y, or" in str(report)
     ref = study.matrix(None, features="uni").X["uni.bag"]["P4"]
     np.testing.assert_array_equal(ref.load().coords, coords)
     foreign(path, "feats", scale=3)
