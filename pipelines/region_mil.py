@@ -185,6 +185,9 @@ def run(options: Options, say: Callable[[str], Any] = print) -> dict[str, Any]:
     study.summary += matrix.provenance["notes"]
     slides = pd.concat([report.failures[["patient", "reason"]], undrawn])
     _missing(study, gone, slides[slides["patient"].isin(X.index)])
+    if report.notes:
+        noted = pd.DataFrame({"note": report.notes})
+        study.table("Patients", "Slides that lack something", noted)
     these = cases(cohort, endpoint, where, X.index)
     scores, groups, model = region_scores(options, X, these.y, these.train, study)
     for told in one_sided(groups, these.where, options.stain):

@@ -39,6 +39,8 @@ GRADES = {"1": "I", "2": "II", "3": "III", "I": "I", "II": "II", "III": "III"}
 # A second pathologist's grade: compared with the first, never a variable.
 SECOND = "grade_second"
 BEYOND = "grade II-III"
+# An interval of a slope so wide says that a predictor separates the events.
+ENDLESS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -284,7 +286,10 @@ def multivariable(study: Study, groups: pd.DataFrame, these: Cases, said: str) -
         found.formatted_differences(),
         notes=[said, "Adjusted p: Holm, within a cohort."],
     )
-    study.table("Calibration", "Calibration at 5 years", _calibration(found))
+    notes = [said, *(note for note in found.notes if "no calibration" in note)]
+    study.table(
+        "Calibration", "Calibration at 5 years", _calibration(found), notes=notes
+    )
     study.calibrations("Calibration", found, y[known], where, FIVE_YEARS)
     return found
 
@@ -331,7 +336,11 @@ def _calibration(found: Any) -> pd.DataFrame:
     three = table[["calibration_slope", "slope_low", "slope_high"]].to_numpy(float)
     out = table[["model", "cohort", "n", "events"]].copy()
     out["slope (95 % CI)"] = [
-        "not estimable" if np.isnan(a) else f"{a:.2f} ({b:.2f} to {c:.2f})"
+        "not estimable"
+        if np.isnan(a)
+        else f"{a:.2f} (interval without end)"
+        if c - b > ENDLESS
+        else f"{a:.2f} ({b:.2f} to {c:.2f})"
         for a, b, c in three
     ]
     for name in ("observed", "expected"):
