@@ -94,7 +94,8 @@ def comparison_table(
           that the models are refitted; `n` is the number of folds;
         - ``likelihood ratio``, of `nested`; `delta` is the gain in AIC.
 
-        ``p_holm`` and ``p_bh`` adjust over the pairs within a measure and test.
+        ``p_holm`` and ``p_bh`` adjust over the pairs within a measure and test. In
+        ``attrs["notes"]``: the models with fewer than ten events per variable.
 
     Raises
     ------
@@ -147,6 +148,7 @@ def comparison_table(
             p = table["p"].to_numpy(dtype=float)[rows_of]
             adjusted[rows_of] = adjust_p(p, method)
         table[column] = adjusted
+    table.attrs["notes"] = result.notes
     return table
 
 

@@ -32,6 +32,8 @@ __all__ = ["METRICS", "Kept", "Measured"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
+FEWEST = 10  # times under which an integral says that they are few
+
 # Of predicted survival; the others are of the risk.
 OF_SURVIVAL = ("ibs", "calibration_slope", "net_benefit")
 
@@ -219,7 +221,8 @@ def _ibs(kept: Kept, model: str, survival: Floats) -> Measured:
         found[1:],
         influence / len(draws),
         np.array(folds),
-        f"over 0 to {times[-1]:g} by the step rule, {len(times)} times",
+        f"over 0 to {times[-1]:g} by the step rule, {len(times)} times"
+        + (", too few: the score counts as 0 before the first" * (len(times) < FEWEST)),
     )
 
 

@@ -54,7 +54,8 @@ def metric_table(
         One row a model and measure: ``model, metric, value, ci_low, ci_high, how,
         n_resamples`` (in which it was known), ``constant_folds, empty_folds, folds``.
         The value is the mean over repeats; the interval is the percentile bootstrap
-        over patients of that mean. It says nothing of refitting.
+        over patients of that mean. It says nothing of refitting. In ``attrs["notes"]``:
+        the models with fewer than ten events per variable.
 
     Raises
     ------
@@ -108,7 +109,9 @@ def metric_table(
                     **counts,
                 }
             )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.attrs["notes"] = result.notes
+    return table
 
 
 def percentile(draws: Any, level: float) -> tuple[float, float, int]:

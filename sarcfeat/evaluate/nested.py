@@ -15,6 +15,10 @@ from sklearn.utils import _safe_indexing, check_random_state
 from threadpoolctl import threadpool_limits
 
 from sarcfeat._validation import pick
+from sarcfeat.evaluate.events_per_variable import (
+    events_per_variable,
+    few_events_notes,
+)
 from sarcfeat.evaluate.progress import progress_bar
 from sarcfeat.exceptions import InvalidInput, NothingSelected
 from sarcfeat.metrics import CrossValidatedConcordance, cross_validated_concordance
@@ -39,7 +43,8 @@ class NestedCV:
     outcome : DataFrame
         ``event`` and ``time``, indexed by patient.
     fits : DataFrame
-        One row a fitted model: ``model, repeat, fold, constant, params``.
+        One row a fitted model: ``model, repeat, fold, constant, params`` and
+        ``events_per_variable`` (events of training by the columns of the last step).
     n_splits, n_repeats : int
     times : tuple of float
         Horizons at which predicted survival was kept.
@@ -98,6 +103,14 @@ class NestedCV:
             random_state=random_state,
         )
 
+    @property
+    def notes(self) -> list[str]:
+        """What belongs below every table: models with few events per variable."""
+        if "events_per_variable" not in self.fits:
+            return []
+        per = self.fits.groupby("model", sort=False)["events_per_variable"].median()
+        return few_events_notes({str(name): float(few) for name, few in per.items()})
+
     def c_index(
         self, *, n_bootstrap: int = 1000, random_state: Any = 0
     ) -> pd.DataFrame:
@@ -126,7 +139,9 @@ class NestedCV:
                     "folds": len(fits),
                 }
             )
-        return pd.DataFrame(rows)
+        table = pd.DataFrame(rows)
+        table.attrs["notes"] = self.notes
+        return table
 
 
 def is_constant(risk: Floats) -> bool:
@@ -147,20 +162,25 @@ def _fit_one(
     train: Any,
     test: Any,
     times: tuple[float, ...],
-) -> tuple[str, Floats, Floats, bool, str]:
+) -> tuple[str, Floats, Floats, dict[str, Any]]:
     # One BLAS thread whatever n_jobs is: the same bits on every machine layout.
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # Counted below as a constant model; a warning a fold would drown the rest.
         warnings.simplefilter("ignore", NothingSelected)
         model = clone(estimator).fit(_safe_indexing(X, train), y[train])
+        event, _ = check_y(y[train])
         on_train = np.asarray(model.predict(_safe_indexing(X, train)), dtype=float)
         held_out = _safe_indexing(X, test)
         risk = np.asarray(model.predict(held_out), dtype=float)
         survival = np.full((len(test), len(times)), np.nan)
         if times and gives_survival(model):
             survival = survival_curves(model, held_out, times)
-    params = str(getattr(model, "best_params_", ""))
-    return name, risk, survival, is_constant(on_train), params
+    about = {
+        "constant": is_constant(on_train),
+        "params": str(getattr(model, "best_params_", "")),
+        "events_per_variable": events_per_variable(model, int(event.sum())),
+    }
+    return name, risk, survival, about
 
 
 def _patients(X: Any) -> pd.Index[Any]:
@@ -281,7 +301,7 @@ def run_folds(
     kept, fits = [], []
     with progress_bar("cross-validation", len(jobs), progress) as advance:
         for (_, _, (repeat, fold, _, test)), found in zip(jobs, results, strict=True):
-            name, risk, survival, constant, params = found
+            name, risk, survival, about = found
             at = {"model": name, "repeat": repeat, "fold": fold}
             kept.append(
                 pd.DataFrame(
@@ -296,7 +316,7 @@ def run_folds(
                     }
                 )
             )
-            fits.append({**at, "constant": constant, "params": params})
+            fits.append({**at, **about})
             advance()
     predictions = pd.concat(kept, ignore_index=True)
     order = {name: i for i, name in enumerate(models)}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from sarcfeat.evaluate.refits import Measures, Ranks, refit
+from sarcfeat.evaluate.printed import few_events_note
+from sarcfeat.evaluate.refits import PER_VARIABLE, Measures, Ranks, refit
 from sarcfeat.survival import check_y
 
 __all__ = ["optimism_corrected"]
@@ -45,7 +46,8 @@ def optimism_corrected(
         Indexed by measure: ``apparent, training, test, optimism, corrected, n`` as
         :func:`sarcfeat.metrics.bootstrap_optimism` has them, with ``ci_low, ci_high``:
         the percentile interval of the apparent measure, moved by the optimism (of the
-        calibration slope, that of the test values, for its apparent value is 1).
+        calibration slope, that of the test values, for its apparent value is 1). In
+        ``attrs["notes"]``: fewer than ten events per variable.
 
     References
     ----------
@@ -68,19 +70,22 @@ def optimism_corrected(
     (apparent, _), resamples = refit(
         estimator, X, y, measure, False, n_bootstrap, random_state, n_jobs, progress
     )
-    training = pd.DataFrame([on_rows for on_rows, _ in resamples])
-    test = pd.DataFrame([on_all for _, on_all in resamples])
+    value = pd.Series(apparent, dtype=float)
+    per_variable = value.pop(PER_VARIABLE)
+    training, test = (
+        pd.DataFrame(list(side)).reindex(columns=value.index)
+        for side in zip(*resamples, strict=True)
+    )
     both = training.notna() & test.notna()
     inside, outside = training.where(both), test.where(both)
     optimism = inside.mean() - outside.mean()
-    value = pd.Series(apparent, dtype=float)
     shares = [(1 - level) / 2, (1 + level) / 2]
     limits = inside.quantile(shares) - optimism
     if SLOPE in limits:
         # On the patients it was fitted on the slope is always about 1.
         spread = outside[SLOPE] - outside[SLOPE].mean()
         limits[SLOPE] = spread.quantile(shares) + value[SLOPE] - optimism[SLOPE]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "apparent": value,
             "training": inside.mean(),
@@ -93,3 +98,5 @@ def optimism_corrected(
         },
         index=value.index,
     )
+    table.attrs["notes"] = few_events_note(per_variable)
+    return table

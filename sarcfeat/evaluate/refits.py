@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from threadpoolctl import threadpool_limits
 
+from sarcfeat.evaluate.events_per_variable import events_per_variable
 from sarcfeat.evaluate.progress import progress_bar
 from sarcfeat.exceptions import InvalidInput, NoComparablePairs, NothingSelected
 from sarcfeat.metrics import (
@@ -31,7 +32,9 @@ from sarcfeat.survival import (
     survival_curves,
 )
 
-__all__ = ["Measures", "Ranks", "refit"]
+__all__ = ["PER_VARIABLE", "Measures", "Ranks", "refit"]
+
+PER_VARIABLE = "events_per_variable"  # told beside the measures
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Rows = np.ndarray[Any, np.dtype[np.intp]]
@@ -46,7 +49,11 @@ class Ranks:
 
     def __call__(self, model: Any, X: Any, y: Any) -> dict[str, float]:
         """Return the measures of a fitted model on some patients."""
-        return self.of_risk(np.asarray(model.predict(X), dtype=float), y)
+        found = self.of_risk(np.asarray(model.predict(X), dtype=float), y)
+        return {
+            **found,
+            PER_VARIABLE: events_per_variable(model, int(y["event"].sum())),
+        }
 
     def of_risk(self, risk: Floats, y: Any) -> dict[str, float]:
         """Return the measures of a risk."""
@@ -82,6 +89,7 @@ class Measures:
         event, time = y["event"], y["time"]
         risk = np.asarray(model.predict(X), dtype=float)
         found = Ranks(True).of_risk(risk, y)
+        found[PER_VARIABLE] = events_per_variable(model, int(event.sum()))
         # Of all patients: a resample may not be followed up to the horizon.
         curve: CensoringCurve = censoring_curve(self.event, self.time)
         short = float(time.max()) <= self.at

@@ -13,6 +13,7 @@ from sarcfeat.evaluate import (
     leave_one_site_out,
     metric_table,
     nested_cv,
+    optimism_corrected,
 )
 from sarcfeat.exceptions import InvalidInput, NoEvents, UnknownName
 from sarcfeat.metrics import (
@@ -29,6 +30,7 @@ from sarcfeat.metrics import (
     time_dependent_auc,
     uno_concordance,
 )
+from sarcfeat.nomogram import ProbabilityColumn
 from sarcfeat.survival import SurvivalMixin, censoring_curve
 
 TIMES = (150.0, 300.0, 450.0, 600.0)
@@ -44,6 +46,11 @@ class RiskOnly(SurvivalMixin, BaseEstimator):
 
     def predict(self, X):
         return X["size"].to_numpy() + 0.5 * X["age"].to_numpy()
+
+
+def app(name):
+    """Return a column of somebody's app: nothing is fitted."""
+    return ProbabilityColumn(name, 365, of="event")
 
 
 def only(*names):
@@ -359,3 +366,30 @@ def test_leaving_out_what_cannot_be_left_out_is_refused(hospitals):
     y["event"] = (X["site"] == "A") & y["event"]
     with pytest.raises(NoEvents, match="events are of site 'A'"):
         leave_one_site_out(model, X, y)
+
+
+def test_few_events_per_variable_are_said_with_every_table():
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame(rng.normal(size=(40, 3)), columns=["size", "age", "score"])
+    y = make_y(np.arange(40) % 2, rng.exponential(np.exp(-X["size"])))
+    models = {"all": CoxPH(), "size": only("size"), "given": app("score")}
+    X["score"] = X["score"].rank(pct=True)
+    kept = nested_cv(models, X, y, n_splits=2, n_repeats=1, progress=False)
+    assert kept.fits.groupby("model")["events_per_variable"].median().to_dict() == {
+        "all": pytest.approx(10 / 3),
+        "given": pytest.approx(np.nan, nan_ok=True),
+        "size": 10.0,
+    }
+    said = ["3.3 events per variable of 'all', fewer than 10: its estimates are uns"]
+    for table in (
+        kept.c_index(n_bootstrap=2),
+        metric_table(kept, metrics=["harrell_c"], n_bootstrap=2),
+        comparison_table(kept, metrics=["harrell_c"], n_bootstrap=2),
+    ):
+        assert [note[: len(said[0])] for note in table.attrs["notes"]] == said
+    table = optimism_corrected(CoxPH(), X, y, n_bootstrap=2, progress=False)
+    assert "6.7 events per variable of the model" in table.attrs["notes"][0]
+
+
+def test_an_integral_over_few_times_says_so(table):
+    assert "4 times, too few" in table.loc[("size", "ibs"), "how"]
