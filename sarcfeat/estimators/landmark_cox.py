@@ -159,7 +159,7 @@ class LandmarkCox(SurvivalMixin, BaseEstimator):
                 f"{len(values)} rows end before (the last at {time.max():g}) or are "
                 "measured later. Choose earlier landmarks."
             )
-        self._check_size(stacked.who, stacked.y["event"])
+        self._check_size(stacked.who)
         frame = stacked.frame.assign(**{WHO: stacked.who.astype(str)})
         rules: dict[str, Any] = {"strata": LANDMARK, "cluster": WHO}
         self.model_ = CoxPH(self.ties, level=self.level, **rules).fit(frame, stacked.y)
