@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,10 +13,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sarcfeat._validation import check_params, did_you_mean, is_frame, listed
-from sarcfeat.exceptions import InvalidInput
+from sarcfeat.exceptions import InvalidInput, OutsideRange
 from sarcfeat.survival import SurvivalMixin
 
 __all__ = ["PublishedNomogram", "cubic_above"]
+
+# Of each number: what few patients exceed, and what none does.
+REACH = {"age": (120.0, 120.0), "size": (50.0, 100.0)}
 
 Floats = npt.NDArray[np.float64]
 
@@ -131,6 +135,19 @@ class PublishedNomogram(SurvivalMixin, BaseEstimator):
             ) from error
         self._refuse(column, ~np.isfinite(values), "a finite number")
         self._refuse(column, values < 0, f"{self.numbers[name]}, 0 or more")
+        usual, possible = REACH[name]
+        unit = f"{self.numbers[name]}, {possible:g} at most"
+        self._refuse(column, values > possible, unit)
+        rare = values > usual
+        if rare.any():
+            warnings.warn(
+                f"{type(self).__name__}: column {column.name!r} is above {usual:g} for "
+                f"{int(rare.sum())} of {len(values)} patients: "
+                f"{listed(column.index[rare])}. It takes {name!r} in "
+                f"{self.numbers[name]}: are these millimetres?",
+                OutsideRange,
+                stacklevel=4,
+            )
         return values
 
     def _level(self, name: str, X: pd.DataFrame) -> npt.NDArray[np.object_]:

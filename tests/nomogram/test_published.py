@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sarcfeat import make_y
-from sarcfeat.exceptions import InvalidInput
+from sarcfeat.exceptions import InvalidInput, OutsideRange
 from sarcfeat.nomogram import (
     MSKCC2002,
     MSKCC2003,
@@ -234,6 +234,19 @@ def test_what_the_formula_cannot_take_is_refused_by_patient(changed, words):
     X = patients(**changed)
     with pytest.raises(InvalidInput, match=words):
         MSKCC2002().fit(X).predict(X)
+
+
+@pytest.mark.parametrize("model", [MSKCC2002(), MSKCC2003(), Gronchi2013()])
+def test_millimetres_are_no_centimetres(model):
+    base = RETROPERITONEAL if isinstance(model, Gronchi2013) else CHECK
+    with pytest.warns(OutsideRange, match=r"'size' is above 50.*in cm: are these mill"):
+        model.fit(patients(base)).predict(patients(base, size=[12.0, 85.0]))
+    with pytest.raises(
+        InvalidInput, match=r"'size' is 120\.0.*expected cm, 100 at most"
+    ):
+        model.predict(patients(base, size=[120.0]))
+    with pytest.raises(InvalidInput, match=r"'age' is 730\.0.*expected years, 120"):
+        model.predict(patients(base, age=[730.0]))
 
 
 def test_a_missing_column_or_an_unknown_input_is_named():
