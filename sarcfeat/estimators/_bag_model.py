@@ -246,7 +246,8 @@ class BagModel(SurvivalMixin, BaseEstimator, ABC):
         from sarcfeat.nets import bytes_per_tile
 
         most = self.n_tiles if self.replace else min(self.n_tiles, bags.counts.max())
-        one = int(most) * bytes_per_tile(bags.dim, self._held())
+        # A quarter is left for what the allocator keeps between batches.
+        one = int(most) * bytes_per_tile(bags.dim, self._held()) * 4 // 3
         if one > self.max_bytes:
             raise InvalidInput(
                 f"A bag of {most:,} tiles × {bags.dim:,} needs {one / 2**20:,.0f} MiB "
@@ -255,8 +256,7 @@ class BagModel(SurvivalMixin, BaseEstimator, ABC):
                 "smaller (width, layers, attention_width, queries), or give more "
                 "memory."
             )
-        # A quarter is left for what the allocator keeps between batches.
-        return int(min(self.batch_size, max(1, self.max_bytes * 3 // 4 // one)))
+        return int(min(self.batch_size, self.max_bytes // one))
 
     def _split(self, y: Any, seed: int) -> tuple[Any, Any]:
         """Set patients aside who decide when to stop."""
