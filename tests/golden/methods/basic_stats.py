@@ -167,7 +167,10 @@ def _tables(case, frame):
     two = pd.crosstab(frame["two"], frame["cat2"])
     independent = chi_squared(three)
     yates, plain = chi_squared(two), chi_squared(two, continuity=False)
-    changed = mcnemar(frame["r1"] >= 3, frame["r2"] >= 3)
+    high = frame[["r1", "r2"]] >= 3
+    changed = mcnemar(high["r1"], high["r2"])
+    # Where nobody changes R has 0 / 0, and ours a p of 1.
+    known = 1.0 if (high["r1"] != high["r2"]).any() else np.nan
     return {
         "chisq_cat1_cat2": {
             "stat": independent.statistic,
@@ -178,7 +181,7 @@ def _tables(case, frame):
         "chisq_two_cat2_nocorr": {"stat": plain.statistic, "p": plain.p},
         "fisher_two_cat2": _fisher(case, two.to_numpy()),
         "fisher_cat1_cat2_p": fisher_exact(three).p,
-        "mcnemar": {"stat": changed.statistic, "p": changed.p},
+        "mcnemar": {"stat": changed.statistic * known, "p": changed.p * known},
     }
 
 
