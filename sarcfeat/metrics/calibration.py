@@ -11,7 +11,7 @@ from scipy.stats import chi2, norm
 
 from sarcfeat.metrics.binary import check_binary, check_probability
 from sarcfeat.metrics.bootstrap_interval import percentile_of
-from sarcfeat.metrics.logistic_fit import fit_logistic
+from sarcfeat.metrics.logistic_fit import LogisticFit, fit_logistic
 from sarcfeat.metrics.lowess import lowess
 
 __all__ = ["Calibration", "calibration"]
@@ -129,12 +129,12 @@ def calibration(
     n, z = len(outcome), float(norm.ppf((1 + level) / 2))
     line = fit_logistic(np.c_[np.ones(n), eta], outcome)
     large = fit_logistic(np.ones((n, 1)), outcome, offset=eta)
-    b, se, deviance = line.coef, np.sqrt(np.diag(line.vcov)), -2 * line.loglik
-    a, a_se = large.coef, np.sqrt(np.diag(large.vcov))
+    intercept, slope = _limits(line, z)
+    (in_the_large,) = _limits(large, z)
     plain = -2 * _loglik(outcome, eta)
-    share = outcome.mean()
-    null = -2 * _loglik(outcome, np.full(n, logit(share)))
-    lr, u = null - plain, plain - deviance
+    null = -2 * _loglik(outcome, np.full(n, logit(outcome.mean())))
+    lr, u = null - plain, plain + 2 * line.loglik
+    discrimination, unreliability = (lr - 1) / n, (u - 2) / n
     curve = lowess(risk, flags.astype(float))
     gap = np.abs(risk - curve)
     ici_low, ici_high = percentile_of(
@@ -144,39 +144,45 @@ def calibration(
         level,
         random_state,
     )
-    brier = float(np.mean((risk - flags) ** 2))
-    spread = float(np.sum((1 - 2 * risk) ** 2 * risk * (1 - risk)))
-    s_z = float(np.sum((flags - risk) * (1 - 2 * risk)))
-    s_z = s_z / np.sqrt(spread) if spread > 0 else float("nan")
-    d, unreliable = (lr - 1) / n, (u - 2) / n
+    spiegelhalter = _spiegelhalter(flags, risk)
     return Calibration(
-        slope=float(b[1]),
-        slope_low=float(b[1] - z * se[1]),
-        slope_high=float(b[1] + z * se[1]),
-        intercept=float(b[0]),
-        intercept_low=float(b[0] - z * se[0]),
-        intercept_high=float(b[0] + z * se[0]),
-        in_the_large=float(a[0]),
-        in_the_large_low=float(a[0] - z * a_se[0]),
-        in_the_large_high=float(a[0] + z * a_se[0]),
+        *slope,
+        *intercept,
+        *in_the_large,
         ici=float(gap.mean()),
         ici_low=ici_low,
         ici_high=ici_high,
         e50=float(np.quantile(gap, 0.5)),
         e90=float(np.quantile(gap, 0.9)),
         e_max=float(gap.max()),
-        brier=brier,
-        spiegelhalter_z=float(s_z),
-        spiegelhalter_p=float(2 * norm.sf(abs(s_z))),
-        discrimination=d,
-        unreliability=unreliable,
-        quality=d - unreliable,
+        brier=float(np.mean((risk - flags) ** 2)),
+        spiegelhalter_z=spiegelhalter,
+        spiegelhalter_p=float(2 * norm.sf(abs(spiegelhalter))),
+        discrimination=discrimination,
+        unreliability=unreliability,
+        quality=discrimination - unreliability,
         u_statistic=u,
         u_p=float(chi2.sf(max(u, 0.0), 2)),
         r2=float(-np.expm1(-lr / n) / -np.expm1(-null / n)),
         model_lr=lr,
         curve=curve,
     )
+
+
+def _limits(fit: LogisticFit, z: float) -> list[tuple[float, float, float]]:
+    """Return each coefficient with Wald's interval."""
+    half = z * np.sqrt(np.diag(fit.vcov))
+    return [
+        (float(b), float(b - h), float(b + h))
+        for b, h in zip(fit.coef, half, strict=True)
+    ]
+
+
+def _spiegelhalter(flags: npt.NDArray[np.bool_], risk: Floats) -> float:
+    """Return his z: how far Brier's score is from what calibrated risks give."""
+    spread = float(np.sum((1 - 2 * risk) ** 2 * risk * (1 - risk)))
+    excess = float(np.sum((flags - risk) * (1 - 2 * risk)))
+    return float(excess / np.sqrt(spread)) if spread > 0 else float("nan")
 
 
 def _index(flags: npt.NDArray[np.bool_], risk: Floats) -> float:
