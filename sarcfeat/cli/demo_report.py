@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from sarcfeat.report import (
 from sarcfeat.store import EncodeReport, Matrix
 
 __all__ = ["write_study"]
+
+# Names of figures → those of them that were drawn.
+Pictures = Callable[..., list[Figure]]
 
 FEW_EVENTS_PER_VARIABLE = 10
 MEASURED = [
@@ -134,6 +138,68 @@ def _kept_features(fitted: dict[str, Any]) -> list[Table]:
     return tables
 
 
+def _models_section(
+    table: pd.DataFrame, differences: pd.DataFrame, pictures: Pictures
+) -> Section:
+    shown = table[["model", "c_index", "ci_low", "ci_high", "events_per_variable"]]
+    measured = table[["model", *(key for key in MEASURED if key in table)]]
+    at, threshold = table["horizon"].iloc[0], table["threshold"].iloc[0]
+    return Section(
+        "Models compared",
+        [f"How: {table['how'].iloc[0]}."],
+        [
+            Table(shown, "Harrell's c-index, out of fold"),
+            Table(
+                measured,
+                "Other measures, out of fold: Uno's c; area under the ROC curve at "
+                f"{at:g} days; Brier score integrated to then (0 is perfect); "
+                "calibration slope (1 is right, below 1 too extreme); net benefit "
+                f"of treating at a risk of {threshold:g} or more",
+            ),
+            Table(differences, "Differences (paired bootstrap; Holm-adjusted p)"),
+        ],
+        pictures("c_index", "kaplan_meier"),
+    )
+
+
+def _sections(
+    study: DemoStudy,
+    dropped: list[dict[str, str]],
+    table: pd.DataFrame,
+    differences: pd.DataFrame,
+    fitted: dict[str, Any],
+    nomogram: Nomogram,
+    figures: list[Figure],
+) -> list[Section]:
+    """Return the report's sections, each with those of its figures that were drawn."""
+    by_name = {figure.path.stem: figure for figure in figures}
+
+    def pictures(*names: str) -> list[Figure]:
+        return [by_name[name] for name in names if name in by_name]
+
+    return [
+        _models_section(table, differences, pictures),
+        Section(
+            "Nomogram",
+            ["Fitted on the whole cohort; calculator.html beside this computes it."],
+            [Table(nomogram.points_table(), "Points", digits=1)],
+            pictures("nomogram"),
+        ),
+        Section(
+            "What the chain kept",
+            ["From the fit on the whole cohort, for reading only."],
+            _kept_features(fitted),
+            pictures("lasso_path"),
+        ),
+        Section(
+            "Patients and images",
+            list(study.cohort.notes),
+            [Table(pd.DataFrame(dropped, columns=["patient", "reason"]), "Left out")],
+            pictures("lesion_outlines"),
+        ),
+    ]
+
+
 def write_study(
     out: Path,
     *,
@@ -189,56 +255,14 @@ def write_study(
         second_reading="perturbed contours" if perturbed else "second reader",
     )
     write_json(results, out / "results.json")
-    shown = table[["model", "c_index", "ci_low", "ci_high", "events_per_variable"]]
-    measured = table[["model", *(key for key in MEASURED if key in table)]]
-    at, threshold = table["horizon"].iloc[0], table["threshold"].iloc[0]
-    by_name = {figure.path.stem: figure for figure in figures}
-
-    def pictures(*names: str) -> list[Figure]:
-        return [by_name[name] for name in names if name in by_name]
-
-    sections = [
-        Section(
-            "Models compared",
-            [f"How: {table['how'].iloc[0]}."],
-            [
-                Table(shown, "Harrell's c-index, out of fold"),
-                Table(
-                    measured,
-                    "Other measures, out of fold: Uno's c; area under the ROC curve at "
-                    f"{at:g} days; Brier score integrated to then (0 is perfect); "
-                    "calibration slope (1 is right, below 1 too extreme); net benefit "
-                    f"of treating at a risk of {threshold:g} or more",
-                ),
-                Table(differences, "Differences (paired bootstrap; Holm-adjusted p)"),
-            ],
-            pictures("c_index", "kaplan_meier"),
-        ),
-        Section(
-            "Nomogram",
-            ["Fitted on the whole cohort; calculator.html beside this computes it."],
-            [Table(nomogram.points_table(), "Points", digits=1)],
-            pictures("nomogram"),
-        ),
-        Section(
-            "What the chain kept",
-            ["From the fit on the whole cohort, for reading only."],
-            _kept_features(fitted),
-            pictures("lasso_path"),
-        ),
-        Section(
-            "Patients and images",
-            list(study.cohort.notes),
-            [Table(pd.DataFrame(dropped, columns=["patient", "reason"]), "Left out")],
-            pictures("lesion_outlines"),
-        ),
-    ]
     made_by = ", ".join(f"{name} {number}" for name, number in versions().items())
     write_html(
         out / "report.html",
         title=f"{study.cohort.name}: {study.endpoint} from images and clinical data",
         summary=_summary(study, matrix, report, perturbed, reference),
-        sections=sections,
+        sections=_sections(
+            study, dropped, table, differences, fitted, nomogram, figures
+        ),
         warnings=_warnings(report, table, absent),
         footer=f"Matrix {matrix.matrix_id}; seed {seed}; {made_by}.",
     )
