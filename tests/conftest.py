@@ -12,9 +12,9 @@ matplotlib.use("Agg")
 # The same examples every time, so that a change is judged by what it changed.
 # HYPOTHESIS_PROFILE=hunt looks for new ones.
 # Neither judges by the clock: a machine may be busy.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fixed", patient, derandomize=True)
-settings.register_profile("hunt", patient, max_examples=1000, database=None)
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fixed", unhurried, derandomize=True)
+settings.register_profile("hunt", unhurried, max_examples=1000, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
