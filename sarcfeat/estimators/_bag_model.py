@@ -200,7 +200,8 @@ class BagModel(SurvivalMixin, BaseEstimator, ABC):
         if len(valid):
             judged = (Bags([refs[i] for i in valid], **told), y[valid])
         net = self._new_net(seed)
-        net.learn_scales(_some_tiles(mine, seed), _batches(mine, batch))
+        some = mine.some(SEEN, np.random.default_rng([seed, 1]))
+        net.learn_scales(some, _batches(mine, batch))
         recipe = Recipe(
             epochs=self.epochs,
             batch_size=batch,
@@ -333,12 +334,6 @@ class BagModel(SurvivalMixin, BaseEstimator, ABC):
             return np.empty(0)
         told = {"device": self.device, "precision": self.precision}
         return predict(net, bags, **told)[:, 0].double().numpy()
-
-
-def _some_tiles(bags: Bags, seed: int) -> Iterator[Any]:
-    rng = np.random.default_rng([seed, 1])
-    for bag in bags.bags:
-        yield bag.load(bags.regions, SEEN, rng).features
 
 
 def _batches(bags: Bags, size: int) -> Iterator[Any]:

@@ -44,7 +44,8 @@ class TransformerPool(BagModel):
         Epochs without a better validation loss after which training stops.
     validation : float, optional
         Share of the training patients set aside to choose the epoch. None or 0 trains
-        all epochs on everybody.
+        all epochs on everybody; with few events among those set aside (some ten), the
+        choice is mostly chance.
     lr, weight_decay : float
         Learning rate and decay of AdamW.
     batch_size : int

@@ -135,6 +135,11 @@ class Bags:
             tiles[offsets[i] : offsets[i + 1]] = part
         return Ragged(torch.from_numpy(tiles), tuple(offsets.tolist()))
 
+    def some(self, n: int, rng: np.random.Generator) -> Iterator[npt.NDArray[Any]]:
+        """Return `n` tiles of each patient, at random; all where there are fewer."""
+        for bag in self.bags:
+            yield self._checked(bag.load(self.regions, n, rng))
+
     def mark(self) -> str:
         """Return a hash of who is read and how, with a tile of each bag."""
         how = (self.regions, self.n_tiles, self.judged, self.replace, self.random_state)

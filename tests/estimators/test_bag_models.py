@@ -184,6 +184,9 @@ def test_refusals_say_what_to_do(model, data):
     ]
     with pytest.raises(InvalidInput, match=r"Patient P4: .*NaN"):
         clone(model).fit(bad, y)
+    if "n_tiles" in model.get_params():  # also where that tile is not trained on
+        with pytest.raises(InvalidInput, match=r"Patient P4: 1 of 20 tiles have NaN"):
+            clone(model).set_params(n_tiles=2).fit(bad, y)
     with pytest.raises(InvalidInput, match=r"Patient P4: .*NaN"):
         fitted.predict(bad)
 
