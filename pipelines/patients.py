@@ -109,6 +109,8 @@ def annotated(
                 reason = f"slide {part.slide}: no tile in {listed(regions)}"
             except InvalidInput as error:
                 count, reason = 0, str(error)
+                if "have no regions" in reason:
+                    reason = f"slide {part.slide}: no annotation of it was found"
             if count:
                 kept.append(part)
             else:

@@ -177,7 +177,7 @@ def _tiles(
                 {
                     **head,
                     "region": region or "outside of all, not used",
-                    "mean": round(float(tiles.mean()), 1),
+                    "mean": f"{tiles.mean():.1f}",
                     "min": int(tiles.min()),
                     "max": int(tiles.max()),
                 }
@@ -204,7 +204,7 @@ def univariable(
             reference=REFERENCE,
         )
         caption = f"{'Table 2' if not number else 'Supplement'}: {endpoint}"
-        study.table("Univariable", caption, found, notes=notes)
+        _by_cohort(study, "Univariable", caption, found, notes)
         known = outcome.notna().all(axis=1)
         here = outcome[known], groups[known], these.where[known]
         if number:
@@ -223,6 +223,18 @@ def univariable(
         _alone(scores, these),
         notes=[said],
     )
+
+
+def _by_cohort(
+    study: Study, section: str, caption: str, found: Any, notes: list[str]
+) -> None:
+    """Print a prognostic table cohort by cohort, each with its own notes."""
+    whole = found.formatted().drop(columns="endpoint")
+    for cohort in dict.fromkeys(whole["cohort"]):
+        part = whole[whole["cohort"] == cohort].drop(columns="cohort")
+        part = part.loc[:, (part != "").any()]
+        own = [n for n in found.notes if n.startswith(f"{cohort}, ")]
+        study.table(section, f"{caption}, {cohort}", part, notes=[*notes, *own])
 
 
 def _alone(scores: pd.DataFrame, these: Cases) -> pd.DataFrame:
@@ -361,7 +373,7 @@ def grade_two(study: Study, groups: pd.DataFrame, these: Cases, said: str) -> No
     found = prognostic_table(
         groups[mine], {main: here.outcomes[main]}, time=FIVE_YEARS, cohort=here.where
     )
-    study.table("Grade II", "Scores within grade II", found, notes=[said])
+    _by_cohort(study, "Grade II", "Scores within grade II", found, [said])
     args = (here.outcomes[main], groups[mine], here.where, f"Free of {main} event")
     told = f"{main} within grade II: Kaplan–Meier by score and cohort"
     study.figure("Grade II", "grade_II", told, kaplan_meiers, *args)

@@ -307,6 +307,8 @@ def _write(rows: pd.DataFrame, name: str, curves: Any, kind: str, test: str) -> 
     mine = rows["variable"] == name
     for one in curves.table.to_dict("records"):
         where = mine & (rows["level"] == str(one["group"]))
-        numbers = [one[kind], one["ci_low"], one["ci_high"]]
+        # At 0 and at 1 there is no interval, before a first event or after it.
+        ends = [one["ci_low"], one["ci_high"]] if 0 < one[kind] < 1 else [np.nan] * 2
+        numbers = [one[kind], *ends]
         rows.loc[where, [kind, f"{kind}_low", f"{kind}_high"]] = numbers
     rows.loc[mine, test] = curves.p

@@ -85,8 +85,6 @@ def test_slides_without_regions_are_left_out_and_their_patients_told(tmp_path):
     assert found["plain"] is None
     assert found["none"] is None
     assert missing["patient"].tolist() == ["both", "plain"]
-    assert (
-        missing["reason"].str.contains("slide plain: its tiles have no regions").all()
-    )
+    assert set(missing["reason"]) == {"slide plain: no annotation of it was found"}
     gone = annotated(bags[:1], ("P", "R"))[1]["reason"]
     assert gone[0] == "slide drawn: no tile in P, R"
