@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sarcfeat._validation import listed
+from sarcfeat._validation import listed, pick
 from sarcfeat.evaluate.printed import spread_decimals
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import (
@@ -25,10 +25,10 @@ __all__ = [
     "Described",
     "Rows",
     "checked_columns",
+    "chosen_variables",
     "is_category",
     "levels_of",
     "numbers_of",
-    "texts_of_their_own",
 ]
 
 MISSING = "missing"
@@ -70,7 +70,36 @@ def checked_columns(data: pd.DataFrame) -> pd.DataFrame:
     return data
 
 
-def texts_of_their_own(data: pd.DataFrame) -> list[str]:
+def chosen_variables(
+    data: pd.DataFrame,
+    variables: Sequence[str] | None,
+    categorical: Sequence[str],
+    notes: list[str],
+    *,
+    besides: Sequence[str | None] = (),
+) -> list[str]:
+    """Return the columns asked for; by default all but names, dates and ids.
+
+    Raises
+    ------
+    UnknownName
+        A variable, or a categorical one, that `data` lacks.
+    """
+    known = [str(name) for name in data.columns]
+    for name in categorical:
+        pick(name, known, "column")
+    if variables is not None:
+        return [pick(name, known, "column") for name in variables]
+    chosen = [name for name in known if name not in besides]
+    endless = _texts_of_their_own(data[chosen])
+    if endless:
+        notes.append(
+            f"Left out, a text of its own for most patients: {listed(endless, 12)}."
+        )
+    return [name for name in chosen if name not in endless]
+
+
+def _texts_of_their_own(data: pd.DataFrame) -> list[str]:
     """Return the text columns that differ for most patients: names, dates, ids."""
     return [
         str(name)

@@ -13,12 +13,12 @@ import pandas as pd
 from sarcfeat._validation import listed, pick
 from sarcfeat.evaluate._table_rows import (
     checked_columns,
+    chosen_variables,
     is_category,
     is_level,
     levels_of,
     number_cell,
     numbers_of,
-    texts_of_their_own,
 )
 from sarcfeat.evaluate.printed import (
     ADJUSTMENTS,
@@ -170,17 +170,7 @@ def associations(
     pick(method, _METHODS, "correlation")
     notes: list[str] = []
     frame, data = _joined(scores, checked_columns(data), notes)
-    known = [str(name) for name in data.columns]
-    if variables is None:
-        own = texts_of_their_own(data)
-        known = [name for name in known if name not in own]
-        if own:
-            notes.append(f"Left out, a text of its own for most: {listed(own, 12)}.")
-    chosen = (
-        known if variables is None else [pick(v, known, "column") for v in variables]
-    )
-    for name in categorical:
-        pick(name, list(data.columns), "column")
+    chosen = chosen_variables(data, variables, categorical, notes)
     interval = "bonett-wright" if method == "spearman" else "fisher"
     rows: list[dict[str, Any]] = []
     levels: list[dict[str, Any]] = []

@@ -13,9 +13,9 @@ from sarcfeat._validation import listed, pick
 from sarcfeat.evaluate._table_rows import (
     Rows,
     checked_columns,
+    chosen_variables,
     is_category,
     levels_of,
-    texts_of_their_own,
 )
 from sarcfeat.evaluate.printed import ADJUSTMENTS, Printed, p_text
 from sarcfeat.exceptions import InvalidInput
@@ -146,7 +146,7 @@ def table_one(
     notes: list[str] = []
     data = checked_columns(data)
     data, groups = _grouped(data, by, paired, notes)
-    chosen = _chosen(data, by, paired, variables, categorical, notes)
+    chosen = chosen_variables(data, variables, categorical, notes, besides=(by, paired))
     work = Rows(groups, by, paired, numbers, adjust, alpha)
     rows: list[dict[str, Any]] = []
     summary: list[dict[str, Any]] = []
@@ -203,28 +203,6 @@ def _grouped(
     column = data[by]
     masks = {g: (column == g).to_numpy(dtype=bool) for g in levels_of(column)}
     return data, masks
-
-
-def _chosen(
-    data: pd.DataFrame,
-    by: str | None,
-    paired: str | None,
-    variables: Sequence[str] | None,
-    categorical: Sequence[str],
-    notes: list[str],
-) -> list[str]:
-    known = [str(name) for name in data.columns]
-    for name in categorical:
-        pick(name, known, "column")
-    if variables is not None:
-        return [pick(name, known, "column") for name in variables]
-    chosen = [name for name in known if name not in (by, paired)]
-    endless = texts_of_their_own(data[chosen])
-    if endless:
-        notes.append(
-            f"Left out, a text of its own for most patients: {listed(endless, 12)}."
-        )
-    return [name for name in chosen if name not in endless]
 
 
 def _few_values(
