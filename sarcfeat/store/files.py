@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ __all__ = [
     "forget",
     "known_looks",
     "look_at",
+    "report_of",
     "stat_of",
     "write_looks",
     "write_refusals",
@@ -146,6 +147,22 @@ class Look:
             self.error_code,
             self.error_text,
         ]
+
+
+def report_of(
+    looks: Sequence[Look], refused: Sequence[Sequence[Any]], read: int, notes: list[str]
+) -> Report:
+    """Sum up the looks at the files of a source, and what was refused unread."""
+    bad = [*(look.failure() for look in looks if not look.ok), *refused]
+    good = [look.slot for look in looks if look.ok]
+    return Report(
+        ok=len(good),
+        failed=len(bad),
+        read=read,
+        failures=pd.DataFrame(bad, columns=FAILURE_COLUMNS),
+        notes=tuple(notes),
+        places=tuple((s.patient, s.phase, s.reader, s.session) for s in good),
+    )
 
 
 def stat_of(path: str) -> tuple[int | None, int | None]:

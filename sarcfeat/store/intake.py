@@ -14,12 +14,12 @@ from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.expected import ExpectedPaths
 from sarcfeat.store.files import (
-    FAILURE_COLUMNS,
     Look,
     Report,
     forget,
     known_looks,
     look_at,
+    report_of,
     stat_of,
     write_looks,
     write_refusals,
@@ -83,7 +83,6 @@ def add_files(
     looks, read = _ingest(db, slots, label, show=progress, rehash=rehash)
     forget_stale(db, source, looks, root)
     write_refusals(db, source.what, refused)
-    bad = [*(look.failure() for look in looks if not look.ok), *refused]
     notes = _notes(db, source, strangers, len(slots))
     notes += moved
     if gone:
@@ -91,15 +90,7 @@ def add_files(
     for look in looks:
         s = look.slot
         notes += [f"{s.patient} {s.phase}: {note}" for note in look.notes]
-    good = [look.slot for look in looks if look.ok]
-    return Report(
-        ok=len(good),
-        failed=len(bad),
-        read=read,
-        failures=pd.DataFrame(bad, columns=FAILURE_COLUMNS),
-        notes=tuple(notes),
-        places=tuple((s.patient, s.phase, s.reader, s.session) for s in good),
-    )
+    return report_of(looks, refused, read, notes)
 
 
 def refusal(slot: Slot) -> list[object]:

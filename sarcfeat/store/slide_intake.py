@@ -15,13 +15,13 @@ from sarcfeat.store.annotations import Annotations
 from sarcfeat.store.connection import Connection
 from sarcfeat.store.consent import erased_among
 from sarcfeat.store.files import (
-    FAILURE_COLUMNS,
     Look,
     Parsed,
     Report,
     forget,
     known_looks,
     look_at,
+    report_of,
     stat_of,
     write_looks,
     write_refusals,
@@ -102,7 +102,6 @@ def add_slide_files(
     looks, read = _ingest(db, named, f"Reading {what}s", show=progress, rehash=rehash)
     forget_stale(db, source, looks, folder)
     write_refusals(db, what, refused)
-    bad = [*(look.failure() for look in looks if not look.ok), *refused]
     notes = [] if named else ["the source names no file"]
     if strangers:
         notes.append(
@@ -115,15 +114,7 @@ def add_slide_files(
     for look in looks:
         s = look.slot
         notes += [f"{s.patient}, slide {s.phase}: {note}" for note in look.notes]
-    good = [look.slot for look in looks if look.ok]
-    return Report(
-        ok=len(good),
-        failed=len(bad),
-        read=read,
-        failures=pd.DataFrame(bad, columns=FAILURE_COLUMNS),
-        notes=tuple(notes),
-        places=tuple((s.patient, s.phase, s.reader, s.session) for s in good),
-    )
+    return report_of(looks, refused, read, notes)
 
 
 def refresh_slides(db: Connection, *, progress: bool = True) -> int:

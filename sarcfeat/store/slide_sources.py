@@ -14,8 +14,8 @@ import pandas as pd
 from sarcfeat._validation import listed, pick
 from sarcfeat.exceptions import CohortError, InputMissing, InvalidInput
 from sarcfeat.io import read_table
+from sarcfeat.store.manifest import manifest_rows
 from sarcfeat.store.patients import id_text
-from sarcfeat.store.times import to_microseconds
 
 __all__ = ["Place", "find_places", "name_of"]
 
@@ -127,20 +127,7 @@ def find_places(
 
 
 def _from_manifest(table: pd.DataFrame, base: Path, name: str) -> Iterator[Place]:
-    for column in ("patient", "path"):
-        if column not in table.columns:
-            raise CohortError(
-                f"{name} has no column {column!r}; it has {listed(table.columns, 12)}."
-            )
-    dates: list[int | None] = [None] * len(table)
-    if "acquired_at" in table.columns:
-        by_patient = table["acquired_at"].set_axis(table["patient"], axis=0)
-        dates = to_microseconds(by_patient, "acquired_at")
-    for row, date in zip(table.to_dict("records"), dates, strict=True):
-        told = {str(k): v for k, v in row.items() if not pd.isna(v)}
-        empty = [column for column in ("patient", "path") if column not in told]
-        if empty:
-            raise CohortError(f"{name}: a row has no {empty[0]}: {row}.")
+    for told, date in manifest_rows(table, ("patient", "path"), name):
         path = os.path.abspath(base / str(told["path"]))
         slide = str(told.get("slide", name_of(path)))
         mpp = _number(told["mpp"], name, slide) if "mpp" in told else None

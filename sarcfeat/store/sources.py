@@ -17,8 +17,8 @@ from sarcfeat.exceptions import CohortError, InputMissing
 from sarcfeat.io import read_table
 from sarcfeat.io.plain_dicom import is_dicom
 from sarcfeat.store.identity import digest
+from sarcfeat.store.manifest import manifest_rows
 from sarcfeat.store.patients import id_text
-from sarcfeat.store.times import to_microseconds
 
 __all__ = ["Slot", "Source", "compile_pattern", "find_slots"]
 
@@ -200,20 +200,7 @@ def _held_to(root: str, slot: Slot) -> Slot:
 def _from_manifest(
     table: pd.DataFrame, base: Path, source: Source, name: str
 ) -> Iterator[Slot]:
-    for column in REQUIRED:
-        if column not in table.columns:
-            raise CohortError(
-                f"{name} has no column {column!r}; it has {listed(table.columns, 12)}."
-            )
-    dates: list[int | None] = [None] * len(table)
-    if "acquired_at" in table.columns:
-        by_patient = table["acquired_at"].set_axis(table["patient"], axis=0)
-        dates = to_microseconds(by_patient, "acquired_at")
-    for row, date in zip(table.to_dict("records"), dates, strict=True):
-        fields = {str(k): v for k, v in row.items() if not pd.isna(v)}
-        empty = [column for column in REQUIRED if column not in fields]
-        if empty:
-            raise CohortError(f"{name}: a row has no {empty[0]}: {row}.")
+    for fields, date in manifest_rows(table, REQUIRED, name):
         slot = _slot(fields, base / str(fields["path"]), source, acquired_at=date)
         if base == Path.cwd() or os.path.isabs(str(fields["path"])):
             yield slot  # whoever wrote it meant this file
