@@ -15,13 +15,13 @@ import pandas as pd
 from benchmarks.tcga_sarc import ENDPOINT, Study, load_study
 from benchmarks.tcga_sarc_models import compared_pairs, tcga_models
 from benchmarks.tcga_sarc_tables import (
-    FEW,
     THRESHOLD,
     Compared,
     added_value,
     compare_nomograms,
     sarcoma_death,
 )
+from sarcfeat.estimators.hazard_table import FEW_EVENTS
 from sarcfeat.evaluate import null_test
 from sarcfeat.exceptions import SarcfeatWarning
 from sarcfeat.report import build_results, model_rows, write_json
@@ -134,7 +134,7 @@ def show(name: str, study: Study, found: Compared) -> None:
     first = measures.drop_duplicates("model").set_index("model")
     table["events per variable"] = first["events_per_variable"].round(1)
     table["constant folds"] = first["constant_folds"]
-    caution = f"Fewer than {FEW} events per variable: {'; '.join(sorted(few))}"
+    caution = f"Fewer than {FEW_EVENTS} events per variable: {'; '.join(sorted(few))}"
     with pd.option_context("display.width", 250):
         print(table.to_string(na_rep="none fitted"))
         print(caution if few else "")
@@ -200,7 +200,8 @@ def _results(
             seed=options.seed,
             seconds=time.perf_counter() - start,
             sarcoma_death=sarcoma_death(study, compared.result),
-            caution=f"Rows with a caution have fewer than {FEW} events per variable.",
+            caution="Rows with a caution have fewer than "
+            f"{FEW_EVENTS} events per variable.",
         )
     return results
 
@@ -225,7 +226,7 @@ def figure(found: dict[str, Compared], path: Path) -> None:
         deaths = int(compared.result.outcome["event"].sum())
         label = f"c-index (95 % CI), {name}: {n} patients, {deaths} deaths"
         axes.append(plots.c_index_forest(table, xlabel=label))
-        axes[-1].set_title(f"* fewer than {FEW} events per variable", fontsize=9)
+        axes[-1].set_title(f"* fewer than {FEW_EVENTS} events per variable", fontsize=9)
         stem = path.stem if name == ALL else f"{path.stem}_inside"
         target = path.with_name(f"{stem}{path.suffix}")
         axes[-1].get_figure().savefig(target, dpi=130, bbox_inches="tight")

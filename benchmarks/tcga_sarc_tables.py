@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from benchmarks.tcga_sarc import Study
 from benchmarks.tcga_sarc_models import PUBLISHED, RECALIBRATED, tcga_models
+from sarcfeat.estimators.hazard_table import FEW_EVENTS
 from sarcfeat.evaluate import NestedCV, comparison_table, metric_table, nested_cv
 from sarcfeat.evaluate.kept_metrics import Kept
 from sarcfeat.evaluate.metric_table import percentile
@@ -21,7 +22,6 @@ __all__ = ["Compared", "added_value", "compare_nomograms", "sarcoma_death"]
 
 THRESHOLD = 0.3  # the risk at or above which one would treat
 GRID = 20  # times over which Brier's score is integrated
-FEW = 10  # events per variable below which a table says so
 RANKS = ("harrell_c", "uno_c", "tdauc")
 PROBABILITIES = ("ibs", "calibration_slope", "net_benefit")
 
@@ -112,18 +112,20 @@ def events_per_variable(study: Study, models: dict[str, Any]) -> dict[str, float
 
 
 def _caution(models: Any, per_variable: dict[str, float]) -> str:
-    few = [m for m in models if per_variable[m] < FEW]
+    few = [m for m in models if per_variable[m] < FEW_EVENTS]
     if not few:
         return ""
     return "; ".join(
-        f"{per_variable[m]:.1f} events per variable in {m} (fewer than {FEW})"
+        f"{per_variable[m]:.1f} events per variable in {m} (fewer than {FEW_EVENTS})"
         for m in few
     )
 
 
 def _short(pair: tuple[str, str], per_variable: dict[str, float]) -> str:
-    few = [side for side, m in zip("ab", pair, strict=True) if per_variable[m] < FEW]
-    said = f"fewer than {FEW} events per variable in {' and '.join(few)}"
+    few = [
+        side for side, m in zip("ab", pair, strict=True) if per_variable[m] < FEW_EVENTS
+    ]
+    said = f"fewer than {FEW_EVENTS} events per variable in {' and '.join(few)}"
     return said if few else ""
 
 
@@ -169,7 +171,11 @@ def added_value(study: Study) -> pd.DataFrame:
         extra = extra.fillna(extra.median()).to_numpy(dtype=float)
         found = nested_cox_test(study.y["event"], study.y["time"], base, extra)
         per = int(study.y["event"].sum()) / (1 + extra.shape[1])
-        few = f"{per:.1f} events per variable (fewer than {FEW})" if per < FEW else ""
+        few = (
+            f"{per:.1f} events per variable (fewer than {FEW_EVENTS})"
+            if per < FEW_EVENTS
+            else ""
+        )
         rows.append(
             {
                 "larger": f"MSKCC-2002 score + {name}",

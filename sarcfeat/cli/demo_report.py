@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sarcfeat.cli.demo_cohort import DemoStudy
+from sarcfeat.estimators.hazard_table import FEW_EVENTS
 from sarcfeat.evaluate import NestedCV
 from sarcfeat.metrics import concordance
 from sarcfeat.nomogram import Nomogram
@@ -28,7 +29,6 @@ __all__ = ["write_study"]
 # Names of figures → those of them that were drawn.
 Pictures = Callable[..., list[Figure]]
 
-FEW_EVENTS_PER_VARIABLE = 10
 MEASURED = [
     f"{name}{end}"
     for name in ("uno_c", "tdauc", "ibs", "calibration_slope", "net_benefit")
@@ -67,11 +67,11 @@ def _warnings(
     if report.failed:
         lines.append(f"{report.failed} units could not be encoded:")
         lines += [str(row.reason) for row in report.failures.itertuples()]
-    thin = table[table["events_per_variable"] < FEW_EVENTS_PER_VARIABLE]
+    thin = table[table["events_per_variable"] < FEW_EVENTS]
     for row in thin.itertuples():
         lines.append(
             f"The {row.model} model has {row.events_per_variable:.1f} events per "
-            f"variable (fewer than {FEW_EVENTS_PER_VARIABLE}): read it as exploratory."
+            f"variable (fewer than {FEW_EVENTS}): read it as exploratory."
         )
     constant = table[table["constant_folds"] > 0]
     for row in constant.itertuples():

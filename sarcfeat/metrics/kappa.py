@@ -153,6 +153,6 @@ def _of_table(table: np.ndarray, w: np.ndarray, level: float) -> Kappa:
     se = np.sqrt(max(spread - (value - chance * (1 - value)) ** 2, 0.0) / n)
     se_null = np.sqrt(max(under, 0.0) / n)
     se, se_null = se / (1 - chance), se_null / (1 - chance)
-    half = norm.ppf((1 + level) / 2) * se
+    half = float(norm.ppf((1 + level) / 2) * se)
     test = 2 * norm.sf(abs(value) / se_null) if se_null else nothing
     return Kappa(value, value - half, value + half, float(se), same, n, float(test))
