@@ -91,6 +91,8 @@ def roc(y: npt.ArrayLike, score: npt.ArrayLike) -> ROC:
     >>> curve = roc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     >>> curve.sensitivity
     array([1. , 1. , 0.5, 0.5, 0. ])
+    >>> curve.best_thresholds(), round(curve.youden(), 3)
+    (array([0.225, 0.6  ]), 0.225)
     """
     flags, scores = check_binary(y, score)
     values = np.unique(scores)
