@@ -42,15 +42,26 @@ Rows = NDArray[np.intp]
 Fold = tuple[Rows, Rows]
 
 
-def standard_deviation(X: Floats) -> Floats:
+def _mean(X: Floats, weight: Floats | None) -> Floats:
+    return X.mean(axis=0) if weight is None else weight @ X / weight.sum()
+
+
+def standard_deviation(X: Floats, weight: Floats | None = None) -> Floats:
     """Return the 1/n standard deviation of each column, exactly 0 where constant.
+
+    With weights that of the patients for whom the rows stand.
 
     Examples
     --------
     >>> standard_deviation(np.array([[0.1, 1.0], [0.1, 3.0]]))
     array([0., 1.])
     """
-    spread = X.std(axis=0)
+    if weight is None:
+        spread = X.std(axis=0)
+    else:
+        X = X[weight > 0]
+        weight = weight[weight > 0]
+        spread = np.sqrt(_mean((X - _mean(X, weight)) ** 2, weight))
     spread[spread <= 1e-12 * np.abs(X).max(axis=0, initial=0.0)] = 0.0
     return spread
 
@@ -114,12 +125,18 @@ class ElasticNet:
     n_jobs: int | None = None
 
     def fit(
-        self, X: Floats, event: Bools, time: Floats, training: Sequence[Rows]
+        self,
+        X: Floats,
+        event: Bools,
+        time: Floats,
+        training: Sequence[Rows],
+        weight: Floats | None = None,
     ) -> list[CoxPath]:
         """Fit a path on each training set; coefficients are for the columns of X."""
         problems, scales = [], []
         for rows in training:
-            problem, scale = self._problem(X[rows], event[rows], time[rows])
+            own = None if weight is None else weight[rows]
+            problem, scale = self._problem(X[rows], event[rows], time[rows], own)
             problems.append(problem)
             scales.append(scale)
         paths = cox_paths(
@@ -135,15 +152,15 @@ class ElasticNet:
         ]
 
     def _problem(
-        self, X: Floats, event: Bools, time: Floats
+        self, X: Floats, event: Bools, time: Floats, weight: Floats | None
     ) -> tuple[PathProblem, Floats]:
         """Centre and scale; a constant column is all zero, and penalised."""
-        spread = standard_deviation(X)
+        spread = standard_deviation(X, weight)
         flat = spread == 0
         scale = np.where(flat | (not self.standardize), 1.0, spread)
-        Z = (X - X.mean(axis=0)) / scale
+        Z = (X - _mean(X, weight)) / scale
         Z[:, flat] = 0.0
-        likelihood = BreslowLikelihood.of(event, time)
+        likelihood = BreslowLikelihood.of(event, time, weight)
         n, p = X.shape
         problem = PathProblem(
             Z[likelihood.order],
@@ -173,21 +190,28 @@ class Curve:
         return int(np.flatnonzero(loss <= loss[best] + self.sd[best])[0])
 
 
+def _mean_one(weight: Floats | None, rows: Rows) -> Floats | None:
+    """Return the weights of some rows as cv.glmnet does: with a mean of 1."""
+    return None if weight is None else weight[rows] / weight[rows].mean()
+
+
 def _deviance_of_fold(
     eta: Floats,
     event: Bools,
     time: Floats,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
+    weight: Floats | None,
 ) -> tuple[Floats, float]:
     """Return what the fold adds to the deviance, per event, and its events."""
     both = np.concatenate([train, test])
     whole, part = (
-        BreslowLikelihood.of(event[rows], time[rows]) for rows in (both, train)
+        BreslowLikelihood.of(event[rows], time[rows], _mean_one(weight, rows))
+        for rows in (both, train)
     )
     added = whole.deviances(eta[both][whole.order])
     added = added - part.deviances(eta[train][part.order])
-    events = float(event[test].sum())
+    events = float(event[test].sum() if weight is None else weight[test] @ event[test])
     return added / events, events
 
 
@@ -197,17 +221,20 @@ def _concordance_of_fold(
     time: Floats,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
+    weight: Floats | None,
 ) -> tuple[Floats, float]:
     """Return Harrell's c within the fold (NaN without a pair) and its patients."""
     eta, event, time = eta[test], event[test], time[test]
-    total, concordant = 0, np.zeros(eta.shape[1])
-    for i in np.flatnonzero(event):
-        later = eta[(time > time[i]) | ((time == time[i]) & ~event)]
-        total += len(later)
-        concordant += (later < eta[i]).sum(axis=0) + 0.5 * (later == eta[i]).sum(axis=0)
+    w = np.ones(len(test)) if weight is None else weight[test]
+    total, concordant = 0.0, np.zeros(eta.shape[1])
+    for i in np.flatnonzero(event & (w > 0)):
+        after = (time > time[i]) | ((time == time[i]) & ~event)
+        later, pair = eta[after], w[i] * w[after]
+        total += pair.sum()
+        concordant += pair @ ((later < eta[i]) + 0.5 * (later == eta[i]))
     if not total:
         return np.full(eta.shape[1], np.nan), 0.0
-    return concordant / total, float(len(test))
+    return concordant / total, float(w.sum())
 
 
 _MEASURES = {"deviance": _deviance_of_fold, "c_index": _concordance_of_fold}
@@ -220,6 +247,7 @@ def cross_validate(
     time: Floats,
     folds: Sequence[Fold],
     measure: str,
+    weight: Floats | None = None,
 ) -> tuple[CoxPath, Curve]:
     """Fit the path on all patients and on each fold's, and measure the folds' paths.
 
@@ -232,17 +260,18 @@ def cross_validate(
     """
     centred = X - X.mean(axis=0)
     everyone = np.arange(len(X))
-    path, *parts = net.fit(centred, event, time, [everyone, *(t for t, _ in folds)])
-    raw, weight = [], []
+    training = [everyone, *(train for train, _ in folds)]
+    path, *parts = net.fit(centred, event, time, training, weight)
+    raw, shares = [], []
     for part, (train, test) in zip(parts, folds, strict=True):
         if not len(part.lambdas) or not len(path.lambdas):
             continue
         eta = centred @ part.at(path.lambdas)
-        values, share = _MEASURES[measure](eta, event, time, train, test)
+        values, share = _MEASURES[measure](eta, event, time, train, test, weight)
         if share:
             raw.append(values)
-            weight.append(share)
-    return path, summarise(np.array(raw), np.array(weight), len(path.lambdas))
+            shares.append(share)
+    return path, summarise(np.array(raw), np.array(shares), len(path.lambdas))
 
 
 def summarise(raw: Floats, weight: Floats, n_lambda: int) -> Curve:

@@ -57,7 +57,7 @@ class Front:
         alpha: float,
     ) -> None:
         self.likelihood = Stacked.of(likelihoods)
-        self.size = np.array([len(rows) for rows in Z], dtype=float)
+        self.size = np.array([one.size for one in likelihoods])
         self.Z = np.zeros((*self.likelihood.event.shape, beta.shape[1]))
         for k, rows in enumerate(Z):
             self.Z[k, : len(rows)] = rows

@@ -39,6 +39,8 @@ class BreslowLikelihood:
     last : for each distinct time of death, the last row (in that order) at risk
     deaths : deaths at that time
     later : for each row, how many distinct times of death come after its own time
+    weight : how many patients a row stands for, in that order; None: one each.
+        `event` and `deaths` are counted by it.
     """
 
     order: Ints
@@ -46,19 +48,33 @@ class BreslowLikelihood:
     last: Ints
     deaths: Floats
     later: Ints
+    weight: Floats | None = None
 
     @classmethod
-    def of(cls, event: NDArray[np.bool_], time: Floats) -> BreslowLikelihood:
+    def of(
+        cls, event: NDArray[np.bool_], time: Floats, weight: Floats | None = None
+    ) -> BreslowLikelihood:
         """Sort the patients and find the risk set of each time of death.
 
         A patient censored at the time of a death was at risk of it.
         """
         order = np.lexsort((event, -time))
         event, time = event[order], time[order]
-        times, deaths = np.unique(time[event], return_counts=True)
+        weight = None if weight is None else weight[order]
+        if weight is not None:
+            event = event & (weight > 0)
+        times, at = np.unique(time[event], return_inverse=True)
+        counted = None if weight is None else weight[event]
+        deaths = np.bincount(at, counted, minlength=len(times))[::-1].astype(float)
         last = np.searchsorted(-time, -times[::-1], side="right") - 1
         later = len(times) - np.searchsorted(times, time, side="right")
-        return cls(order, event.astype(float), last, deaths[::-1].astype(float), later)
+        share = event.astype(float) if weight is None else event * weight
+        return cls(order, share, last, deaths, later, weight)
+
+    @property
+    def size(self) -> float:
+        """How many patients the rows stand for."""
+        return float(len(self.event) if self.weight is None else self.weight.sum())
 
     @property
     def saturated(self) -> float:
@@ -68,7 +84,10 @@ class BreslowLikelihood:
     def deviances(self, eta: Floats) -> Floats:
         """Return ``2 (saturated - log-likelihood)`` of each column of `eta`."""
         shift = eta.max(axis=0)
-        at_risk = np.exp(eta - shift).cumsum(axis=0)[self.last]
+        risk = np.exp(eta - shift)
+        if self.weight is not None:
+            risk *= self.weight[:, None]
+        at_risk = risk.cumsum(axis=0)[self.last]
         log_likelihood = self.event @ eta - self.deaths @ (np.log(at_risk) + shift)
         result: Floats = 2.0 * (self.saturated - log_likelihood)
         return result
@@ -79,9 +98,9 @@ class State:
     """The likelihoods at one linear predictor each, and what derivatives need."""
 
     log_likelihood: Floats  # (K,)
-    risk: Floats  # exp(eta), up to a common factor
+    risk: Floats  # weight * exp(eta), up to a common factor
     at_risk: Floats  # its sum over each risk set, up to the same factor
-    hazard: Floats  # exp(eta) * cumulative baseline hazard, one per row
+    hazard: Floats  # risk * cumulative baseline hazard, one per row
     residual: Floats  # martingale residual = derivative by eta
 
     def take(self, which: NDArray[np.bool_] | slice) -> State:
@@ -102,6 +121,7 @@ class Stacked:
     last: Ints
     deaths: Floats
     later: Ints
+    weight: Floats | None = None
 
     @classmethod
     def of(cls, parts: Sequence[BreslowLikelihood]) -> Stacked:
@@ -115,20 +135,25 @@ class Stacked:
         event, later = np.zeros((len(parts), n)), np.full((len(parts), n), d)
         last = np.empty((len(parts), d), dtype=np.intp)
         deaths = np.zeros((len(parts), d))
+        weighted = any(part.weight is not None for part in parts)
+        weight = np.ones((len(parts), n)) if weighted else None
         for k, part in enumerate(parts):
             event[k, : len(part.event)] = part.event
             later[k, : len(part.later)] = part.later
             last[k] = len(part.event) - 1
             last[k, : len(part.last)] = part.last
             deaths[k, : len(part.deaths)] = part.deaths
-        return cls(np.arange(len(parts))[:, None], event, last, deaths, later)
+            if weight is not None and part.weight is not None:
+                weight[k, : len(part.weight)] = part.weight
+        return cls(np.arange(len(parts))[:, None], event, last, deaths, later, weight)
 
     def take(self, which: NDArray[np.bool_] | slice) -> Stacked:
         """Return some of the data sets."""
         event = self.event[which]
         rows = np.arange(len(event))[:, None]
         kept = (self.last[which], self.deaths[which], self.later[which])
-        return Stacked(rows, event, *kept)
+        weight = None if self.weight is None else self.weight[which]
+        return Stacked(rows, event, *kept, weight)
 
     def state(self, eta: Floats) -> State:
         """Evaluate the likelihoods at linear predictors given in ``order``, (K, n).
@@ -137,6 +162,8 @@ class Stacked:
         """
         shift = eta.max(axis=1, keepdims=True)
         risk = np.exp(eta - shift)
+        if self.weight is not None:
+            risk *= self.weight
         at_risk = risk.cumsum(axis=1)[self.rows, self.last]
         cumulative = np.zeros((len(eta), at_risk.shape[1] + 1))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

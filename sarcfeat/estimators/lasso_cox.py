@@ -30,6 +30,7 @@ from sarcfeat.survival import (
     baseline_hazard,
     check_y,
     cox_state,
+    make_y,
 )
 
 __all__ = ["LassoCox"]
@@ -192,7 +193,7 @@ class LassoCox(PenaltyChoice, SurvivalMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any) -> LassoCox:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LassoCox:
         """Fit the path, choose the penalty and keep its coefficients.
 
         Parameters
@@ -201,6 +202,9 @@ class LassoCox(PenaltyChoice, SurvivalMixin, BaseEstimator):
             Numbers without missing values. A frame without columns is a model that
             predicts a constant.
         y : structured array (event, time)
+        sample_weight : array-like of shape (n_patients,), optional
+            How many patients each counts for (glmnet's ``weights``), in the curve, too;
+            folds are drawn over rows.
 
         Returns
         -------
@@ -210,21 +214,27 @@ class LassoCox(PenaltyChoice, SurvivalMixin, BaseEstimator):
         check_params(self)
         matrix = fit_matrix(self, X)
         event, time = check_y(y, n=len(matrix), min_events=2)
+        weight = _weights(sample_weight, len(matrix))
+        if weight is not None:
+            event = event & (weight > 0)
+            check_y(make_y(event, time, zero="keep"), min_events=2)
         names = feature_names(self)
-        spread = standard_deviation(matrix)
+        spread = standard_deviation(matrix, weight)
         self.dropped_ = pd.DataFrame(
             {"feature": names[spread == 0], "reason": "constant"}, dtype=object
         )
         net = self._net(matrix.shape[1])
         folds = self._folds(matrix, event, time)
-        path, curve = cross_validate(net, matrix, event, time, folds, self.measure)
+        path, curve = cross_validate(
+            net, matrix, event, time, folds, self.measure, weight
+        )
         self._check_path(path)
         used = self._choose(path, curve)
         self.coef_ = path.coef[:, used].copy()
         self._describe(names, self.coef_, spread, event)
         linear = matrix @ self.coef_
-        self._centre = float(linear.mean())
-        sets = RiskSets(event, time, ties="breslow")
+        self._centre = float(np.average(linear, weights=weight))
+        sets = RiskSets(event, time, weight, ties="breslow")
         state = cox_state([1.0], (linear - self._centre)[:, None], sets)
         self.baseline_ = baseline_hazard(state)
         return self
@@ -318,3 +328,15 @@ class LassoCox(PenaltyChoice, SurvivalMixin, BaseEstimator):
                 NotConverged,
                 stacklevel=3,
             )
+
+
+def _weights(given: Any, n: int) -> Floats | None:
+    if given is None:
+        return None
+    weight = np.asarray(given, dtype=float)
+    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any():
+        raise InvalidInput(
+            f"sample_weight must be {n} finite numbers that are not negative; got the "
+            f"shape {weight.shape}."
+        )
+    return weight

@@ -437,3 +437,41 @@ def test_wide_data_give_the_same_bits_from_any_number_of_workers(monkeypatch):
     two = LassoCox(cv=3, n_lambda=10, random_state=0, n_jobs=2).fit(X, y)
     np.testing.assert_array_equal(one.coef_path_, two.coef_path_)
     np.testing.assert_array_equal(one.cvm_, two.cvm_)
+
+
+def test_weights_are_those_of_glmnet():
+    # R: i<-0:59; x<-cbind(a=sin(i),b=cos(1.7*i),c=sin(0.3*i*i))
+    # t<-((i*37)%%101)*exp(-1.2*sin(i))+1; e<-as.numeric(i%%3!=0)
+    # cv.glmnet(x, Surv(t,e), family="cox", weights=1+i%%4, foldid=i%%5+1, thresh=1e-14)
+    i = np.arange(60)
+    X = pd.DataFrame({"a": np.sin(i), "b": np.cos(1.7 * i), "c": np.sin(0.3 * i * i)})
+    y = make_y(i % 3 != 0, ((i * 37) % 101) * np.exp(-1.2 * np.sin(i)) + 1)
+    model = LassoCox(cv=i % 5).fit(X, y, sample_weight=1 + i % 4)
+    assert model.lambda_min_ == pytest.approx(0.103291694567, rel=1e-6)
+    assert model.lambda_1se_ == pytest.approx(0.261882094701, rel=1e-6)
+    np.testing.assert_allclose(
+        model.coef_, [1.09411810933, 0.03870717066, 0], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        model.cvm_[[0, 4, 9]], [3.132171312, 3.042595002, 2.980938911], rtol=1e-6
+    )
+    assert model.nulldev_ == pytest.approx(613.587454724)
+
+
+def test_a_weight_is_a_number_of_patients():
+    X, y = cohort(n=60)
+    weight = np.arange(60) % 3
+    rows = np.repeat(np.arange(60), weight)
+    one = LassoCox(cv=None, lambdas=[0.05])
+    counted = clone(one).fit(X, y, sample_weight=weight)
+    repeated = clone(one).fit(X.iloc[rows], y[rows])
+    np.testing.assert_allclose(counted.coef_, repeated.coef_, atol=1e-10)
+    np.testing.assert_allclose(
+        counted.predict_survival_function(X[:3], [0.5, 1.0]),
+        repeated.predict_survival_function(X[:3], [0.5, 1.0]),
+        atol=1e-10,
+    )
+    with pytest.raises(InvalidInput, match="60 finite numbers that are not negative"):
+        clone(one).fit(X, y, sample_weight=-weight)
+    with pytest.raises(NoEvents, match="0 events"):
+        clone(one).fit(X, y, sample_weight=~y["event"])
