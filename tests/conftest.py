@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 matplotlib.use("Agg")
 
@@ -15,7 +16,12 @@ matplotlib.use("Agg")
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fixed", unhurried, derandomize=True)
 settings.register_profile("hunt", unhurried, max_examples=1000, database=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fixed")
+settings.load_profile(PROFILE)
+if PROFILE == "fixed":
+    # Hypothesis also tries numbers that it reads in the modules loaded so far: which
+    # these are hangs on the tests that ran before in the same process.
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(scope="session")
