@@ -33,17 +33,17 @@ def compute(case):
             key: part[key].to_numpy() for key in ("tp_rate", "fp_rate", "net_benefit")
         }
         if "time" in data.columns and name in risks:
-            ended = _ended(data["time"].to_numpy(), risks[name], at, thresholds)
-            found = {key: np.where(ended, np.nan, v) for key, v in found.items()}
+            unseen = _unseen(data["time"].to_numpy(), risks[name], at, thresholds)
+            found = {key: np.where(unseen, np.nan, v) for key, v in found.items()}
         results["dcurves"][name] = {"threshold": thresholds, **found}
     return results
 
 
-def _ended(time, risk, at, thresholds):
-    """Say above which thresholds nobody is followed to the horizon.
+def _unseen(time, risk, at, thresholds):
+    """Say above which thresholds all leave before the horizon, or all after it.
 
-    There dcurves gives NA even where the curve has reached 0, which ours takes as
-    known.
+    There dcurves gives NA, even where the curve has reached 0; ours takes that as
+    known, and that nobody has had the event while all are followed, too.
     """
-    followed = [(risk >= t).any() and time[risk >= t].max() < at for t in thresholds]
-    return np.array(followed)
+    above = [time[risk >= t] for t in thresholds]
+    return np.array([len(a) > 0 and (a.max() < at or a.min() > at) for a in above])
