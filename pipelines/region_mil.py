@@ -190,7 +190,8 @@ def run(options: Options, say: Callable[[str], Any] = print) -> dict[str, Any]:
         study.table("Patients", "Slides that lack something", noted)
     these = cases(cohort, endpoint, where, X.index)
     scores, groups, model = region_scores(options, X, these.y, these.train, study)
-    for told in one_sided(groups, these.where, options.stain):
+    sites = cohort.patients.loc[X.index, "site"]
+    for told in one_sided(groups, these.where, sites, options.stain):
         study.warn(told)
     held, found = _tables(study, scores, groups, these, counts, cohort)
     looked_at(study, model.models_["DL-CP"], X, scores["DL-CP"], these, cohort, net)

@@ -23,17 +23,27 @@ ASKED = ("size_mm", "grade", "histology")
 # Fewer patients than this, all on one side of a cut, may be chance.
 FEWEST = 8
 NEARLY_ALL = 0.9
+SAME_SITE = (
+    "The cut is the median of out-of-fold scores, and the model of all training "
+    "patients may lie otherwise: the score carries little, or training patients are "
+    "few. Look at the c-index of the score as a number."
+)
 
 
 def one_sided(
-    groups: pd.DataFrame, where: pd.Series[Any], stain: str | None
+    groups: pd.DataFrame,
+    where: pd.Series[Any],
+    sites: pd.Series[Any],
+    stain: str | None,
 ) -> list[str]:
     """Say which cohorts fall nearly all on one side of a training cut.
 
-    Their slides are then stained or scanned otherwise than those of training, as a
-    rule, and not all their patients better or worse.
+    Of another hospital the slides are then, as a rule, stained or scanned otherwise,
+    and not all patients better or worse. Of the same hospital the cut, which is of
+    out-of-fold scores, does not fit the model of all training patients.
     """
     told = []
+    known_sites = set(sites[where == TRAINING])
     for cohort in where.cat.categories.drop(TRAINING, errors="ignore"):
         mine = groups[(where == cohort).to_numpy()]
         found = []
@@ -46,18 +56,25 @@ def one_sided(
                 if number >= NEARLY_ALL * len(known):
                     found.append(f"{number} of {len(known)} {word} by {name}")
         if found:
-            step = (
-                f"Stain normalisation ({stain}) did not change that: look at the "
-                "slides, or choose a net that is robust to stain."
-                if stain
-                else "Normalise the stain, as training slides have it: --stain macenko."
-            )
+            same = set(sites[where == cohort]) <= known_sites
             told.append(
                 f"{cohort}: nearly all patients fall on one side of the training cut "
-                f"({listed(found)}). Their slides may be stained or scanned otherwise; "
-                f"high and low then say nothing there. {step}"
+                f"({listed(found)}); high and low say little there. "
+                f"{SAME_SITE if same else _other_site(stain)}"
             )
     return told
+
+
+def _other_site(stain: str | None) -> str:
+    if stain:
+        return (
+            f"Stain normalisation ({stain}) did not change that: look at the slides, "
+            "or choose a net that is robust to stain."
+        )
+    return (
+        "Their slides may be stained or scanned otherwise. Normalise the stain, as "
+        "training slides have it: --stain macenko."
+    )
 
 
 def relations(

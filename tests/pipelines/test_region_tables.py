@@ -78,13 +78,20 @@ def test_a_cohort_on_one_side_of_the_cut_is_said_with_the_next_step():
             "DL-P": ["low", "high"] * 20,
         }
     )
-    (told,) = one_sided(groups, where, None)
+    sites = pd.Series(["A"] * 20 + ["B"] * 20)
+    (told,) = one_sided(groups, where, sites, None)
     assert told.startswith("elsewhere: nearly all patients fall on one side of the tr")
     assert "(19 of 20 high by DL-C)" in told
     assert told.endswith("--stain macenko.")
-    assert "(macenko) did not change that" in one_sided(groups, where, "macenko")[0]
+    assert (
+        "(macenko) did not change that" in one_sided(groups, where, sites, "macenko")[0]
+    )
+    # Of the same hospital it is no stain.
+    (told,) = one_sided(groups, where, pd.Series("A", where.index), None)
+    assert "stain" not in told
+    assert "median of out-of-fold scores" in told
     # Everybody in training, or seven patients, are no sign of a stain.
-    assert one_sided(groups[:27], where[:27], None) == []
+    assert one_sided(groups[:27], where[:27], sites[:27], None) == []
 
 
 def test_agreement_is_weighted_kappa_of_two_grades(study):
