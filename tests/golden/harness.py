@@ -122,7 +122,7 @@ def disagreement(ours, theirs, rtol, atol):
         share = np.nanmax(gaps / np.abs(b), initial=0.0)
     return (
         f"{int((~close).sum())} of {close.size} values differ (largest {off:.3g}, "
-        f"relative {share:.3g}; rtol {rtol:g}, atol {atol:g})"
+        f"relative {share:.3g}; rtol {np.max(rtol):g}, atol {np.max(atol):g})"
     )
 
 

@@ -105,7 +105,9 @@ def _calibrated(model, predicted, m, golden):
     }
     resampled = {
         "mean.optimism": optimism["optimism"],
-        "mean.corrected": optimism["corrected"],
+        # Not optimism["corrected"]: risks that are tied may lie on either side of a cut
+        # when they are computed anew.
+        "mean.corrected": exact["index.orig"].to_numpy() - optimism["optimism"],
         "KM.corrected": table["observed"].to_numpy() - optimism["optimism"],
         # R's are of the last ten resamples only; n is how often a random group could
         # be judged.
