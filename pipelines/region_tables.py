@@ -209,7 +209,7 @@ def univariable(
         here = outcome[known], groups[known], these.where[known]
         if number:
             told = f"{endpoint}: Kaplan–Meier by score and cohort"
-            args = (*here, f"Free of {endpoint} event")
+            args = (*here, _survival(endpoint))
             study.figure(
                 "Univariable", f"{endpoint}_scores", told, kaplan_meiers, *args
             )
@@ -223,6 +223,10 @@ def univariable(
         _alone(scores, these),
         notes=[said],
     )
+
+
+def _survival(endpoint: str) -> str:
+    return "Overall survival" if endpoint == "os" else f"Free of {endpoint} event"
 
 
 def _by_cohort(
@@ -374,6 +378,6 @@ def grade_two(study: Study, groups: pd.DataFrame, these: Cases, said: str) -> No
         groups[mine], {main: here.outcomes[main]}, time=FIVE_YEARS, cohort=here.where
     )
     _by_cohort(study, "Grade II", "Scores within grade II", found, [said])
-    args = (here.outcomes[main], groups[mine], here.where, f"Free of {main} event")
+    args = (here.outcomes[main], groups[mine], here.where, _survival(main))
     told = f"{main} within grade II: Kaplan–Meier by score and cohort"
     study.figure("Grade II", "grade_II", told, kaplan_meiers, *args)
