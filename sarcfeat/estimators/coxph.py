@@ -56,7 +56,8 @@ class CoxPH(CoxChecks, SurvivalMixin, BaseEstimator):
         Coverage of the confidence intervals of ``summary_``.
     robust : bool
         Whether standard errors are the sandwich estimate, which holds where
-        ``sample_weight`` are no counts of patients.
+        ``sample_weight`` are no counts of patients (R takes it by itself where a
+        weight is no whole number).
     max_iter : int
         Newton steps before giving up with :class:`NotConverged`.
     strata : str, int or sequence of them, optional
