@@ -49,7 +49,11 @@ class RegionScores(TransformerMixin, BaseEstimator):
     .. note:: ``fit(X, y).transform(X)`` does not equal ``fit_transform(X, y)``: the
        training scores are cross-fitted. With ``cv=None`` both are the scores of models
        that have seen the patients, as in the paper; they are too good to be true, and
-       so are a cut and a hazard ratio made of them.
+       so are a cut and a hazard ratio made of them. Cross-fitted scores err the other
+       way, a little: each fold has its own model, and the best folds to learn from
+       leave the worst to be scored. With outcomes shuffled, the c-index of 80 patients
+       was 0.487 over all folds together, 0.502 within folds, and 0.655 with
+       ``cv=None``.
 
     Parameters
     ----------
