@@ -214,7 +214,7 @@ def _firth(
 ) -> pd.DataFrame | None:
     """Return Firth's ratios, or none where there are too few events even for them."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SarcfeatWarning)
+        warnings.simplefilter("always")  # what firthmodels says is a note, too
         try:
             found = FirthCox(level=level).fit(design, target).summary_
         except InvalidInput as error:

@@ -1,10 +1,14 @@
 """The univariable and multivariable table against the models it is made of."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from sarcfeat import CoxPH, make_y
+from sarcfeat.estimators import FirthCox
 from sarcfeat.evaluate import cox_table
 from sarcfeat.exceptions import InvalidInput, UnknownName
 
@@ -108,3 +112,17 @@ def test_a_firth_ratio_without_an_interval_is_no_reference(cohort):
     text = found.formatted()
     assert text.loc[0, "Firth HR (95% CI)"] == "2.50"
     assert text["HR (95% CI)"].tolist()[1] == "1 (reference)"
+
+
+def test_what_firth_warns_of_is_a_note(cohort, monkeypatch):
+    def fit(self, X, y):
+        warnings.warn("Maximum number of iterations.", ConvergenceWarning, stacklevel=2)
+        return real(self, X, y)
+
+    real = FirthCox.fit
+    monkeypatch.setattr(FirthCox, "fit", fit)
+    X, y = cohort
+    margin = np.where(y["event"], "R1", "R0")
+    margin[:10] = "R1"
+    found = cox_table(X[[]].assign(margin=margin), y, multivariable=None)
+    assert "margin: Maximum number of iterations." in found.notes
