@@ -73,7 +73,7 @@ def test_the_whole_system_on_a_folder_of_slides(tmp_path):
     held = json.loads((tmp_path / "out" / "results.json").read_text())
     gone = {row["patient"]: row["reason"] for row in held["cohort"]["dropped"]}
     assert list(gone) == ["SIM0001", "SIM0002", "SIM0003", "SIM0004"]
-    told = ("no slide", "cannot be opened", "no annotation", "no mfs")
+    told = ("no slide", "SIM0002_S1.tif", "no annotation", "no mfs")
     for reason, words in zip(gone.values(), told, strict=True):
         assert words in reason
     assert held["cohort"]["n"] == 46
