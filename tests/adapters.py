@@ -150,15 +150,16 @@ def with_site(estimator):
 def with_inputs(estimator):
     """Return a copy of a published nomogram that reads its inputs from any X.
 
-    The first column becomes each of its numbers, and the sign of it each of its
-    levels; scikit-learn's own `validate_data` stands where X is a frame of inputs.
+    The first column becomes its age and, halved, its size, and the sign of it each of
+    its levels; scikit-learn's own `validate_data` stands where X is a frame of inputs.
     """
     base = type(estimator)
 
     def _inputs(self, X, *, reset):
         values = validate_data(self, X, reset=reset, dtype=float)
-        first = 20 + np.abs(values[:, 0])
-        named = dict.fromkeys(self.numbers, first)
+        first = np.minimum(20 + np.abs(values[:, 0]), 100)
+        within = {"age": first, "size": first / 2}
+        named = {name: within[name] for name in self.numbers}
         # A refitted nomogram takes whatever words its patients have.
         free = dict.fromkeys(getattr(self, "words", ()), ("a", "b"))
         for name, known in getattr(self, "effects", free).items():

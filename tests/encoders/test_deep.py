@@ -123,8 +123,15 @@ def test_same_bits_whatever_lies_beside_it_and_one_failure_is_its_own(phases, tm
             assert (one.values == other.values).all()
 
 
-def test_torch_keeps_its_threads_and_generator(phases):
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
     torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_torch_keeps_its_threads_and_generator(phases, two_threads):
     before = torch.random.get_rng_state()
     CNN2D(**{**SMALL, "random_state": 77}).encode(phases[0][0][0], phases[0][1])
     assert torch.get_num_threads() == 2

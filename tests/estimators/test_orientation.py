@@ -24,7 +24,7 @@ MODELS = [
 def test_whoever_fails_early_gets_the_higher_risk(model):
     rng = np.random.default_rng(0)
     # The first column is the hazard; the second means nothing. Of the published
-    # nomograms it is the age and the size, over 50: there the risk only rises.
+    # nomograms it is the age, over 50, and its half the size: the risk only rises.
     hazard = rng.uniform(30, 80, 120)
     X = np.column_stack([hazard, rng.uniform(1, 2, 120)])
     time = rng.exponential(2000 / np.exp(hazard / 10)) + 1

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import textwrap
@@ -269,7 +270,10 @@ KILLED = """
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     code = textwrap.dedent(KILLED)
-    died = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    # The same bits need as many threads.
+    here = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    died = subprocess.run(command, check=False, env=here)
     assert died.returncode == -9
     x, y = cohort()
     recipe = Recipe(epochs=6, batch_size=16)
