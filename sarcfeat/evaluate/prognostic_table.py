@@ -251,6 +251,13 @@ def _one(
             causes = make_causes(event, known["time"].to_numpy(float))
             curves = survival_table(causes, X[name], times=[time], cause=1, level=level)
             _write(rows, str(name), curves, "incidence", "gray_p")
+    blank = rows["survival"].isna() & rows["level"].ne("") & rows["n"].gt(0)
+    short = list(dict.fromkeys(rows.loc[blank, "variable"]))
+    if short:
+        notes.append(
+            f"{', '.join(short)}: where survival is blank, nobody of the level was "
+            "followed that long."
+        )
     return rows, notes
 
 

@@ -229,3 +229,19 @@ def test_too_few_events_even_for_firth_cost_their_own_row_only(seed):
     said = {50: "cannot be followed", 51: "cannot be fitted on 20 patients"}[seed]
     assert any("histology" in note and said in note for note in found.notes)
     assert np.isfinite(found.table.set_index("variable").loc["age", "hr"])
+
+
+def test_a_level_that_was_not_followed_so_long_is_said(study):
+    X, outcomes, _ = study
+    mfs = outcomes["mfs"].copy()
+    low = (X["score"] == "low").to_numpy()
+    mfs.loc[low, "time"] = mfs.loc[low, "time"].clip(upper=300)
+    mfs.loc[low & (mfs["time"] == 300).to_numpy(), "event"] = 0
+    found = prognostic_table(X[["score", "size_mm"]], {"mfs": mfs}, time=730)
+    assert found.table.query("level == 'low'")["survival"].isna().all()
+    assert (
+        "all patients, mfs: score: where survival is blank, nobody of the level was "
+        "followed that long."
+    ) in found.notes
+    before = prognostic_table(X[["score", "size_mm"]], {"mfs": mfs}, time=200)
+    assert not [note for note in before.notes if "blank" in note]
