@@ -15,6 +15,7 @@ from pipelines.study import Study
 from sarcfeat._validation import listed
 from sarcfeat.datasets import Cohort
 from sarcfeat.evaluate import associations
+from sarcfeat.evaluate.printed import interval_text, p_text
 from sarcfeat.metrics import compare_categories, kappa
 
 __all__ = ["agreement", "one_sided", "relations"]
@@ -109,10 +110,7 @@ def relations(
 
 def _correlations(table: pd.DataFrame) -> list[str]:
     numbers = table[["correlation", "ci_low", "ci_high"]].to_numpy(dtype=float)
-    return [
-        "" if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
-        for value, low, high in numbers
-    ]
+    return [interval_text(*row, 3) for row in numbers]
 
 
 def _by_level(found: Any) -> pd.DataFrame:
@@ -142,8 +140,7 @@ def _high(groups: pd.DataFrame, data: pd.DataFrame) -> pd.DataFrame:
         last: dict[Hashable, Any] = {"variable": name, "level": "p of the test"}
         for score, table in tables.items():
             p = compare_categories(table).test.p
-            known = "not tested" if np.isnan(p) else f"{p:.3f}"
-            last[score] = "<0.001" if p < 0.001 else known
+            last[score] = p_text(p) or "not tested"
         rows.append(last)
     return pd.DataFrame(rows)
 
@@ -163,7 +160,7 @@ def _pairs(study: Study, pairs: pd.DataFrame) -> None:
             "variable": differ["variable"],
             "levels": differ["a"].astype(str) + " and " + differ["b"].astype(str),
             "test": differ["test"],
-            "adjusted p": [f"{max(p, 0.001):.3f}" for p in differ["p_adjusted"]],
+            "adjusted p": [p_text(p) for p in differ["p_adjusted"]],
         }
     )
     text = f"{len(differ)} of {len(pairs)} pairs of levels differ (adjusted p < 0.05)."
@@ -189,7 +186,7 @@ def agreement(study: Study, cohort: Cohort, these: Cases) -> None:
         found = kappa(
             first[mine], second[mine], weights="linear", categories=["I", "II", "III"]
         )
-        told = f"{found.value:.3f} ({found.lower:.3f} to {found.upper:.3f})"
+        told = interval_text(found.value, found.lower, found.upper, 3)
         row = {"cohort": name, "n": found.n, "same grade": f"{found.agreement:.0%}"}
         row["weighted kappa (95 % CI)"] = told if found.n else ""
         rows.append(row)

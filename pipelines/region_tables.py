@@ -24,6 +24,7 @@ from sarcfeat.evaluate import (
     survival_table,
     table_one,
 )
+from sarcfeat.evaluate.printed import interval_text
 from sarcfeat.exceptions import InvalidInput
 from sarcfeat.metrics import concordance
 from sarcfeat.transform import Categories
@@ -252,8 +253,7 @@ def _alone(scores: pd.DataFrame, these: Cases) -> pd.DataFrame:
             text = f"no events (n = {int(mine.sum())})"
             if event.any():
                 found = concordance(event, time, scores.loc[mine, name])
-                ends = f"{found.ci_low:.3f} to {found.ci_high:.3f}"
-                text = f"{found.c_index:.3f} ({ends})"
+                text = interval_text(found.c_index, found.ci_low, found.ci_high, 3)
             row[cohort] = text
         rows.append(row)
     return pd.DataFrame(rows)

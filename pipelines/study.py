@@ -28,6 +28,7 @@ from sarcfeat.report import (
     write_html,
     write_json,
 )
+from sarcfeat.store import add_tables
 
 __all__ = ["Options", "Study", "choose_cohort", "fill", "parse"]
 
@@ -119,14 +120,7 @@ def fill(store: FeatureStore, cohort: Cohort, *, needs: str) -> None:
             f"Cohort {cohort.name!r} has no {needs}, which this system needs; see the "
             "layout of a cohort folder in the README."
         )
-    store.add_patients(
-        cohort.patients,
-        index_time=cohort.index_time,
-        roles=cohort.roles,
-        units=cohort.units,
-    )
-    for endpoint, table in cohort.outcomes.items():
-        store.add_outcome(endpoint, time="time", event="event", data=table)
+    add_tables(store, cohort)
     if needs == "slides":
         store.add_slides(cohort.slides)
         store.add_annotations(cohort.annotations)

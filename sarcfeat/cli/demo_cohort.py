@@ -14,7 +14,7 @@ import pandas as pd
 from sarcfeat.datasets import Cohort, load_folder, load_sts, make_cohort
 from sarcfeat.encoders import Radiomics, write_perturbed_mask
 from sarcfeat.exceptions import CohortError, InvalidInput
-from sarcfeat.store import EncodeReport, FeatureStore, Matrix, Readings
+from sarcfeat.store import EncodeReport, FeatureStore, Matrix, Readings, add_tables
 
 __all__ = ["DemoStudy", "Prepared", "choose_study", "prepare", "simulated_study"]
 
@@ -201,14 +201,7 @@ def prepare(
 def fill_store(store: FeatureStore, study: DemoStudy) -> None:
     """Add the tables, images and masks of a cohort; what is there is skipped."""
     cohort = study.cohort
-    store.add_patients(
-        cohort.patients,
-        index_time=cohort.index_time,
-        roles=cohort.roles,
-        units=cohort.units,
-    )
-    for endpoint, table in cohort.outcomes.items():
-        store.add_outcome(endpoint, time="time", event="event", data=table)
+    add_tables(store, cohort)
     wanted = list(study.params)
     store.add_images(cohort.images[cohort.images["sequence"].isin(wanted)])
     store.add_masks(cohort.masks[cohort.masks["sequence"].isin(wanted)])

@@ -1,5 +1,6 @@
 """The feature store: the engine over DuckDB that keeps what was computed, and why."""
 
+from sarcfeat.store.cohort_tables import add_tables
 from sarcfeat.store.encoding import EncodeReport
 from sarcfeat.store.explain import Explanation
 from sarcfeat.store.feature_store import FeatureStore
@@ -18,4 +19,5 @@ __all__ = [
     "Readings",
     "Report",
     "Tiles",
+    "add_tables",
 ]
